@@ -1,0 +1,76 @@
+"""Runtimes: ways to run a task on a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tork_core.model.spec import TaskSpec
+
+
+class LogSink(Protocol):
+    """Where a runtime writes what its task prints."""
+
+    async def write(self, data: bytes) -> None:
+        """Append the task's bytes to its log, in order.
+
+        Waits while the log cannot be shipped, so that a flood is held back at its source. Bytes
+        may be cut anywhere: characters over two calls are put together again.
+        """
+        ...
+
+    async def warn(self, text: str) -> None:
+        """Append a line of the engine's own: a warning, or the progress of a pull."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """One attempt of a task, as a runtime gets it.
+
+    ``task`` is rendered: no templates are left in it. ``env`` is the whole environment of the
+    task, ``TORK_JOB_ID``, ``TORK_TASK_ID`` and ``TORK_ATTEMPT`` included; the runtime adds
+    ``TORK_OUTPUT``. ``scratch`` makes, on its first call, a private folder (mode 0700) that the
+    worker removes after the attempt. ``output_limit`` is the longest output in bytes, ``grace``
+    how long in seconds a task that is stopped may take between SIGTERM and SIGKILL.
+    """
+
+    job_id: str
+    task_id: str
+    attempt: int
+    task: TaskSpec
+    env: Mapping[str, str]
+    log: LogSink
+    scratch: Callable[[], Path]
+    output_limit: int = 64 * 1024
+    grace: float = 5.0
+
+
+Start = Callable[[], Awaitable[str]]
+"""Runs the prepared task to its end; returns its output or raises TaskFailed."""
+
+
+class Runtime(Protocol):
+    """Runs attempts of tasks. One instance serves all slots of a worker at once."""
+
+    def prepare(self, execution: Execution) -> AbstractAsyncContextManager[Start]:
+        """Prepare an attempt, and give the function that runs it.
+
+        Entering the context does whatever may be done before the worker is allowed to start the
+        task (pull an image, create a container, write the script), and starts nothing: the claim
+        may yet be refused. The function it gives is then called at most once. It returns the
+        task's output (what the task wrote to the file named by ``TORK_OUTPUT``), or raises
+        TaskFailed with the exit code or signal and the end of the log.
+
+        Cancelling the call stops the task: SIGTERM, ``execution.grace`` seconds, SIGKILL. When
+        the context is left, in every case and also by cancellation, nothing of the attempt is
+        left: no process, container, volume or file outside ``execution.scratch``.
+        """
+        ...
+
+    async def health(self) -> str | None:
+        """Return None if tasks can be run now, else what is wrong, in words."""
+        ...
