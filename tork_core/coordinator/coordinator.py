@@ -1,0 +1,119 @@
+"""The coordinator: owns the life of jobs and tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+
+
+from tork_core._version import __version__
+from tork_core.coordinator.deciding import Decider
+from tork_core.coordinator.decisions.rules import Rules
+from tork_core.coordinator.heartbeats import Heartbeats
+from tork_core.coordinator.intake import Intake
+from tork_core.coordinator.log_store import LogStore
+from tork_core.coordinator.publishing import Publisher
+from tork_core.coordinator.requests import Accepted, Requests
+from tork_core.coordinator.sweeper import Sweeper
+from tork_core.interfaces.broker import Broker, Outgoing
+from tork_core.interfaces.datastore import Datastore
+from tork_core.interfaces.environment import Environment
+from tork_core.model.job import JobId
+from tork_core.model.messages import HEARTBEAT, Heartbeat, encode
+from tork_core.model.node import Node, NodeKind, NodeState
+from tork_core.model.spec import JobSpec
+from tork_core.settings.core import CoordinatorSettings
+from tork_core.supervision import supervise
+
+
+
+class Coordinator:
+    """One coordinator. Any number of them may share a broker and a datastore."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        datastore: Datastore,
+        rules: Rules,
+        environment: Environment,
+        settings: CoordinatorSettings,
+    ) -> None:
+        self.node = Node(
+            id=environment.token(),
+            name=platform.node(),
+            kind=NodeKind.COORDINATOR,
+            hostname=platform.node(),
+            version=__version__,
+        )
+        self._broker = broker
+        self._environment = environment
+        self._settings = settings
+        decider = Decider(datastore, rules, environment, self.node.id)
+        publisher = Publisher(broker, datastore)
+        self._requests = Requests(
+            datastore, decider, publisher, environment, limit=settings.max_waiting_submissions
+        )
+        self._intake = Intake(
+            broker,
+            decider,
+            publisher,
+            environment,
+            batch=settings.batch_size,
+            failures=settings.dead_letter_limit,
+        )
+        self._heartbeats = Heartbeats(broker, datastore, decider, publisher, environment)
+        self._logs = LogStore(broker, datastore, environment)
+        self.sweeper = Sweeper(
+            broker,
+            datastore,
+            decider,
+            publisher,
+            rules,
+            self.node,
+            interval=settings.sweep_interval,
+            lease=settings.lease,
+        )
+
+    async def submit(self, spec: JobSpec, key: str | None = None) -> Accepted:
+        """Accept a job; see :meth:`Requests.submit`."""
+        return await self._requests.submit(spec, key)
+
+    async def cancel(self, job_id: JobId) -> None:
+        """Cancel a job; see :meth:`Requests.cancel`."""
+        await self._requests.cancel(job_id)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        loops = {
+            "requests": self._requests.run,
+            "intake": self._intake.run,
+            "heartbeats": self._heartbeats.run,
+            "logs": self._logs.run,
+            "sweeper": self.sweeper.run,
+            "beat": self._beat,
+        }
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, loop in loops.items():
+                    group.create_task(supervise(name, loop, self._environment), name=name)
+        finally:
+            self._requests.close()
+
+    async def _beat(self) -> None:
+        """Send the coordinator's own heartbeats round through the queue of all nodes."""
+        interval = self._settings.heartbeat_interval
+        self.node.started_at = self.node.started_at or self._environment.now()
+        while True:
+            self.node.beat += 1
+            await self._publish_beat(interval)
+            await asyncio.sleep(interval)
+
+    async def leave(self) -> None:
+        """Say that this coordinator is gone for good; best effort, after :meth:`run` ended."""
+        self.node.beat += 1
+        self.node.state = NodeState.OFFLINE
+        await self._publish_beat(self._settings.heartbeat_interval)
+
+    async def _publish_beat(self, lifetime: float) -> None:
+        body = encode(Heartbeat(node=self.node))
+        await self._broker.publish([Outgoing(HEARTBEAT, body, lifetime=lifetime)])

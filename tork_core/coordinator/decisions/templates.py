@@ -1,0 +1,169 @@
+"""Templates of jobs: which fields may hold them, and what they give.
+
+A template sees ``inputs``, ``secrets``, ``tasks`` (the outputs of earlier tasks, by their ``var``)
+and ``job`` (``id``, ``name``). Only the outputs that it names are loaded.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from tork_core.coordinator.decisions.draft import Draft
+from tork_core.errors import ExpressionError
+from tork_core.expressions import EvaluationContext, Template, TextNamespace, compile_template
+from tork_core.model.job import Task
+from tork_core.model.spec import TaskSpec
+
+T = TypeVar("T")
+
+OPENING = "{{"
+NAMESPACES = ("inputs", "secrets", "tasks", "job")
+MAX_VAR = 64
+"""The longest name of a variable, in characters."""
+
+
+class TaskTemplates:
+    """The templates of one task, filled in from the job as it stands in a draft."""
+
+    def __init__(self, draft: Draft, task: Task, written: TaskSpec) -> None:
+        self._draft = draft
+        self._task = task
+        self._written = written
+        self._scope = Scope(draft, task.id)
+
+    def wanted(self) -> bool:
+        """Whether the task is to run: unless its ``if`` gives false, or the text ``false``."""
+        condition = self._written.condition
+        if condition is None:
+            return True
+        value = self._scope.value(condition, self._field("if"))
+        return value is not False and str(value).strip() != "false"
+
+    def render(self) -> TaskSpec:
+        """The task with all templates filled in; raises ExpressionError with the field's path."""
+        written = self._written
+        if not any(True for _ in templates_of(written)):
+            return written
+        render, field = self._scope.render, self._field
+        rendered = msgspec.structs.replace(
+            written,
+            name=_each(written.name, lambda text: render(text, field("name"))),
+            var=_each(written.var, lambda text: render(text, field("var"))),
+            image=_each(written.image, lambda text: render(text, field("image"))),
+            queue=_each(written.queue, lambda text: render(text, field("queue"))),
+            env=_each(written.env, lambda env: self._render_map(env, "env")),
+            cmd=_each(written.cmd, lambda words: self._render_list(words, "cmd")),
+        )
+        if rendered.var is not None and len(rendered.var) > MAX_VAR:
+            raise ExpressionError(
+                f"the name of a variable may have {MAX_VAR} characters", field=field("var")
+            )
+        return rendered
+
+    def _field(self, name: str) -> str:
+        return f"tasks[{self._task.position - 1}].{name}"
+
+    def _render_map(self, values: Mapping[str, str], field: str) -> dict[str, str]:
+        return {
+            name: self._scope.render(text, self._field(f"{field}.{name}"))
+            for name, text in values.items()
+        }
+
+    def _render_list(self, values: Iterable[str], field: str) -> list[str]:
+        return [
+            self._scope.render(text, self._field(f"{field}[{index}]"))
+            for index, text in enumerate(values)
+        ]
+
+
+class Scope:
+    """What templates see of a job. What they draw at random is derived from ``seed``, so that
+    deciding again gives the same."""
+
+    def __init__(self, draft: Draft, seed: str) -> None:
+        self._draft = draft
+        self._context = EvaluationContext(
+            functions=draft.rules.functions,
+            now=lambda: draft.now,
+            random=lambda: random.Random(seed),
+        )
+
+    def render(self, text: str, field: str) -> str:
+        """The text that a template gives."""
+        if OPENING not in text:
+            return text
+        return self._evaluate(text, field, Template.render)
+
+    def value(self, text: str, field: str) -> object:
+        """What a template gives; one that is a single expression keeps its type."""
+        if OPENING not in text:
+            return text
+        return self._evaluate(text, field, Template.value)
+
+    def _evaluate(
+        self,
+        text: str,
+        field: str,
+        how: Callable[[Template, Mapping[str, object], EvaluationContext], T],
+    ) -> T:
+        try:
+            template = compile_template(text)
+            return how(template, self._names(template), self._context)
+        except ExpressionError as error:
+            error.field = error.field or field
+            raise
+
+    def _names(self, template: Template) -> dict[str, object]:
+        draft = self._draft
+        spec, job = draft.spec, draft.job
+        return {
+            "inputs": TextNamespace(spec.inputs or {}),
+            "secrets": TextNamespace(spec.secrets or {}),
+            "tasks": TextNamespace(self._outputs(template)),
+            "job": TextNamespace({"id": job.id, "name": spec.name or "job"}),
+        }
+
+    def _outputs(self, template: Template) -> dict[str, str]:
+        """The outputs that the template may use; they have to be loaded."""
+        draft, variables = self._draft, self._draft.job.variables
+        names = {name[1] for name in template.references if name[0] == "tasks" and len(name) > 1}
+        if ("tasks",) in template.references:
+            names = set(variables)
+        used = {name: variables[name] for name in sorted(names) if name in variables}
+        draft.need(used.values())
+        outputs: dict[str, str] = {}
+        for name, task_id in used.items():
+            task = draft.task(task_id)
+            outputs[name] = (task.output if task else None) or ""
+        return outputs
+
+
+def render_output(draft: Draft) -> str | None:
+    """What the job's output template gives; None if the job has none."""
+    if draft.spec.output is None:
+        return None
+    return Scope(draft, draft.job.id).render(draft.spec.output, "output")
+
+
+def templates_of(task: TaskSpec) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a task that hold templates, with their field (``env.NAME``)."""
+    fields = [
+        ("name", task.name),
+        ("var", task.var),
+        ("image", task.image),
+        ("queue", task.queue),
+        ("if", task.condition),
+        *((f"env.{name}", text) for name, text in (task.env or {}).items()),
+        *((f"cmd[{index}]", text) for index, text in enumerate(task.cmd or ())),
+    ]
+    for field, text in fields:
+        if text is not None and OPENING in text:
+            yield field, text
+
+
+def _each(value: T | None, change: Callable[[T], T]) -> T | None:
+    return None if value is None else change(value)

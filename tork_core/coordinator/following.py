@@ -1,0 +1,163 @@
+"""Following a job: its events and its log, live and complete.
+
+News come by the topic ``events``; what they are about is read from the datastore. So a follower
+misses nothing when news are lost: it looks again every :data:`FALLBACK` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import msgspec
+import structlog
+
+from tork_core.errors import NotFound
+from tork_core.interfaces.broker import Broker
+from tork_core.interfaces.datastore import Datastore
+from tork_core.model.job import Event, JobId, LogPart, TaskId
+from tork_core.model.messages import EVENTS, Notice, Undecodable, decoder
+from tork_core.model.states import ENDED_JOB
+
+_log = structlog.get_logger()
+_decode = decoder(Notice)
+
+FALLBACK = 2.0
+"""Seconds after which a follower looks for itself."""
+
+LOG_PATIENCE = 10.0
+"""Seconds that the end of a task is held back for the rest of its log."""
+
+_ENDED = frozenset(state.value for state in ENDED_JOB)
+
+
+class MissingLog(msgspec.Struct, frozen=True):
+    """Some parts of an attempt's log did not come in time."""
+
+    task_id: TaskId
+    attempt: int
+    parts: int
+
+
+class Watch:
+    """Wakes up when there is news of one job."""
+
+    def __init__(self) -> None:
+        self._news = asyncio.Event()
+        self.ended = False
+
+    def ring(self, *, ended: bool) -> None:
+        """There is news."""
+        self.ended = self.ended or ended
+        self._news.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for news since the last wait, at most so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+        self._news.clear()
+
+
+class News:
+    """One observer of the topic ``events`` for everyone in this process who follows a job."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._watches: dict[JobId, list[Watch]] = {}
+
+    async def run(self) -> None:
+        """Pass news on until the observer is gone (Unavailable) or the loop is cancelled."""
+        async with self._broker.observe([EVENTS]) as observer:
+            while True:
+                for delivery in await observer.batch(200):
+                    try:
+                        self._pass_on(_decode(delivery.body))
+                    except Undecodable as error:
+                        _log.error("message.undecodable", queue=EVENTS, error=str(error))
+
+    @contextmanager
+    def watch(self, job_id: JobId) -> Iterator[Watch]:
+        """Be told of one job."""
+        watch = Watch()
+        self._watches.setdefault(job_id, []).append(watch)
+        try:
+            yield watch
+        finally:
+            rest = [other for other in self._watches[job_id] if other is not watch]
+            if rest:
+                self._watches[job_id] = rest
+            else:
+                del self._watches[job_id]
+
+    def _pass_on(self, news: Notice) -> None:
+        if not self._watches:
+            return
+        for ended, jobs in ((False, news.jobs), (True, news.ended), (False, news.logs)):
+            for job_id in jobs:
+                for watch in self._watches.get(job_id, ()):
+                    watch.ring(ended=ended)
+
+
+async def wait_for_end(news: News, datastore: Datastore, job_id: JobId) -> None:
+    """Return when the job has ended; raises NotFound if there is none of this id."""
+    with news.watch(job_id) as watch:
+        while True:
+            view = (await datastore.load({job_id: ()})).views.get(job_id)
+            if view is None:
+                raise NotFound(f"there is no job {job_id}")
+            if view.job.state.ended:
+                return
+            deadline = asyncio.get_running_loop().time() + FALLBACK
+            while not watch.ended and asyncio.get_running_loop().time() < deadline:
+                await watch.wait(FALLBACK)
+
+
+async def follow(
+    news: News, datastore: Datastore, job_id: JobId, *, after: int = 0
+) -> AsyncIterator[Event | LogPart | MissingLog]:
+    """Yield a job's events numbered above ``after`` and its log parts, until the job has ended.
+
+    The parts of an attempt come before the event of its end. Parts that do not come within 10 s
+    after it are told of by MissingLog.
+    """
+    clock = asyncio.get_running_loop().time
+    received: dict[tuple[TaskId, int], int] = {}
+    pending: list[Event] = []
+    cursor = 0
+    held_since: float | None = None
+    with news.watch(job_id) as watch:
+        while True:
+            new_events = await datastore.events(job_id, after=after)
+            parts = await datastore.log(job_id, after=cursor)
+            for part in parts:
+                key = (part.task_id, part.attempt)
+                received[key] = received.get(key, 0) + 1
+                cursor = max(cursor, part.cursor)
+                yield part
+            if new_events:
+                after = new_events[-1].number
+                pending += new_events
+            while pending:
+                event = pending[0]
+                lacks = _lacking(event, received)
+                if lacks:
+                    held_since = held_since or clock()
+                    if clock() - held_since < LOG_PATIENCE:
+                        break
+                    yield MissingLog(event.task_id or "", event.attempt, lacks)
+                held_since = None
+                yield pending.pop(0)
+                if event.task_id is None and event.state in _ENDED:
+                    return
+            if not new_events and not parts:
+                await watch.wait(FALLBACK)
+
+
+def _lacking(event: Event, received: dict[tuple[TaskId, int], int]) -> int:
+    if event.task_id is None or event.log_parts is None:
+        return 0
+    return max(0, event.log_parts - received.get((event.task_id, event.attempt), 0))

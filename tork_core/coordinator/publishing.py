@@ -1,0 +1,87 @@
+"""From committed outcomes to messages: tasks to their queues, orders to nodes, news to observers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tork_core.coordinator.deciding import Decided
+from tork_core.coordinator.decisions.draft import Dispatch, Order, Verdict
+from tork_core.interfaces.broker import Broker, Outgoing
+from tork_core.interfaces.datastore import Datastore
+from tork_core.model.job import JobId, TaskId
+from tork_core.model.messages import EVENTS, Notice, Orders, TaskMessage, encode, node_queue
+from tork_core.model.spec import TaskSpec
+
+
+class Publisher:
+    """Publishes what follows from decisions."""
+
+    def __init__(self, broker: Broker, datastore: Datastore) -> None:
+        self._broker = broker
+        self._datastore = datastore
+
+    async def publish(self, decided: Decided) -> int:
+        """Publish all that follows from a batch in one write; returns how many task messages.
+
+        Raises Unavailable if a service is away; to publish it all again is safe.
+        """
+        tasks = await self._task_messages(decided)
+        orders = [order for found in decided.outcomes for order in found.orders]
+        orders += [Order(held.claim, Verdict.STOPPED) for held in decided.ended]
+        messages = tasks + order_messages(orders)
+        changed = [found.change.job for found in decided.outcomes if found.change is not None]
+        if changed:
+            ended = [job.id for job in changed if job.state.ended]
+            messages.append(notice(Notice(jobs=[job.id for job in changed], ended=ended)))
+        if messages:
+            await self._broker.publish(messages)
+        return len(tasks)
+
+    async def _task_messages(self, decided: Decided) -> list[Outgoing]:
+        known: dict[TaskId, TaskSpec] = {}
+        dispatches: list[Dispatch] = []
+        for found in decided.outcomes:
+            if found.dispatches:
+                dispatches += found.dispatches
+            if found.change is not None:
+                known |= found.change.specs
+        unknown: list[tuple[JobId, TaskId]] = [
+            (item.task.job_id, item.task.id) for item in dispatches if item.task.id not in known
+        ]
+        if unknown:
+            known |= await self._datastore.specs(unknown)
+        return [
+            _task_message(item, known[item.task.id])
+            for item in dispatches
+            if item.task.id in known
+        ]
+
+
+def _task_message(item: Dispatch, spec: TaskSpec) -> Outgoing:
+    task = item.task
+    assert task.published_at is not None
+    message = TaskMessage(
+        job_id=task.job_id,
+        task_id=task.id,
+        attempt=task.attempt,
+        spec=spec,
+        sent_at=task.published_at,
+        ask=item.ask,
+    )
+    return Outgoing(task.queue, encode(message), priority=task.priority)
+
+
+def order_messages(orders: Iterable[Order]) -> list[Outgoing]:
+    """Put the orders of each node into one message for it."""
+    by_node: dict[str, Orders] = {}
+    for order in orders:
+        found = by_node.get(order.claim.node)
+        if found is None:
+            found = by_node[order.claim.node] = Orders(granted=[], stopped=[], settled=[])
+        getattr(found, order.verdict.value).append(order.claim.number)
+    return [Outgoing(node_queue(node), encode(found)) for node, found in by_node.items()]
+
+
+def notice(news: Notice) -> Outgoing:
+    """A message that reaches observers only."""
+    return Outgoing(EVENTS, encode(news), deliver=False)
