@@ -1,0 +1,183 @@
+"""One attempt of a task: prepared, granted, run, reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from tork_core.errors import TaskFailed, TorkError
+from tork_core.interfaces.middleware import LogFilter, TaskLogContext
+from tork_core.interfaces.runtime import Execution, Runtime
+from tork_core.model.messages import ReportItem, TaskMessage
+from tork_core.model.spec import TaskSpec
+from tork_core.settings.core import WorkerSettings
+from tork_core.worker.ledger import Holding
+from tork_core.worker.scratch import Scratch
+from tork_core.worker.shipping import Shipper, TaskLog
+
+_log = structlog.get_logger()
+
+ENGINE_FIELDS = frozenset(
+    {"name", "description", "tags", "env", "queue", "retry", "var", "if", "priority"}
+)
+"""Fields that the engine itself carries out, whatever the runtime."""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A runtime with what it has declared: the fields that it honours, and those it may ignore."""
+
+    name: str
+    runtime: Runtime
+    honours: frozenset[str]
+    ignores: frozenset[str]
+
+
+OpenFilter = Callable[[TaskLogContext], LogFilter | None]
+"""The chain of log middleware; None where nothing has to be filtered."""
+
+AdmitTask = Callable[[TaskSpec], TaskSpec]
+"""The chain of task middleware at the stage ``run``."""
+
+
+class Attempts:
+    """Runs attempts through a runtime."""
+
+    def __init__(
+        self,
+        offer: Offer,
+        settings: WorkerSettings,
+        admit: AdmitTask,
+        open_filter: OpenFilter,
+    ) -> None:
+        self._offer = offer
+        self._settings = settings
+        self._admit = admit
+        self._open_filter = open_filter
+
+    async def run(self, message: TaskMessage, holding: Holding, shipper: Shipper) -> None:
+        """Run the attempt to its end, and leave its report with the holding.
+
+        Never raises for what the task does. Cancellation stops the task, and leaves no report.
+        """
+        settings = self._settings
+        task_filter = self._open_filter(_log_context(message))
+        log = TaskLog(holding.item, shipper, task_filter, settings.log_limit)
+        scratch = Scratch(settings.temp_dir, message.task_id, message.attempt)
+        try:
+            try:
+                output = await self._execute(message, holding, log, scratch)
+            finally:
+                await scratch.remove()
+            if output is not None:
+                holding.end(_report(holding, output=output, log_parts=await log.close()))
+        except TaskFailed as error:
+            text = _filtered(str(error), self._open_filter, message)
+            holding.end(_report(holding, error=text, log_parts=await log.close()))
+        except Exception as error:  # noqa: BLE001 -- a runtime's fault fails its task, not the slot
+            _log.exception("runtime.failed", job=message.job_id, task=message.task_id)
+            text = f"runtime {self._offer.name}: {type(error).__name__}: {error}"
+            text = _filtered(text, self._open_filter, message)
+            holding.end(_report(holding, error=text, log_parts=await log.close()))
+
+    async def _execute(
+        self, message: TaskMessage, holding: Holding, log: TaskLog, scratch: Scratch
+    ) -> str | None:
+        """Return the output; None if the attempt was not allowed to start."""
+        task = self._admitted(message.spec)
+        for field in self._unsupported(task):
+            await log.warn(f"{field} is ignored by the runtime {self._offer.name}")
+        execution = Execution(
+            job_id=message.job_id,
+            task_id=message.task_id,
+            attempt=message.attempt,
+            task=task,
+            env={**(task.env or {}), **_identity(message)},
+            log=log,
+            scratch=scratch,
+            output_limit=self._settings.output_limit,
+            grace=self._settings.stop_grace,
+        )
+        async with self._offer.runtime.prepare(execution) as start:
+            if not await holding.permission():
+                return None
+            return await start()
+
+    def _admitted(self, task: TaskSpec) -> TaskSpec:
+        try:
+            return self._admit(task)
+        except TorkError as error:
+            raise TaskFailed(str(error)) from error
+
+    def _unsupported(self, task: TaskSpec) -> list[str]:
+        """The fields that are ignored; raises TaskFailed for one that cannot be."""
+        ignored: list[str] = []
+        for attribute, field in _EXECUTION_FIELDS:
+            if getattr(task, attribute) is None or field in self._offer.honours:
+                continue
+            if field not in self._offer.ignores:
+                raise TaskFailed(
+                    f"the runtime {self._offer.name} cannot carry out {field}; "
+                    f"remove it from the task, or use another runtime"
+                )
+            ignored.append(field)
+        return ignored
+
+
+_EXECUTION_FIELDS = [
+    (info.name, info.encode_name)
+    for info in msgspec.structs.fields(TaskSpec)
+    if info.encode_name not in ENGINE_FIELDS
+]
+
+
+def _identity(message: TaskMessage) -> dict[str, str]:
+    """What tells a task which attempt it is, to fence its effects outside."""
+    return {
+        "TORK_JOB_ID": message.job_id,
+        "TORK_TASK_ID": message.task_id,
+        "TORK_ATTEMPT": str(message.attempt),
+    }
+
+
+def _log_context(message: TaskMessage) -> TaskLogContext:
+    return TaskLogContext(
+        job_id=message.job_id,
+        task_id=message.task_id,
+        attempt=message.attempt,
+        env=message.spec.env or {},
+    )
+
+
+def _filtered(text: str, open_filter: OpenFilter, message: TaskMessage) -> str:
+    """An error may carry the end of the log, with what must not be seen."""
+    found = open_filter(_log_context(message))
+    return text if found is None else found.feed(text) + found.flush()
+
+
+def handed_back(holding: Holding, reason: str) -> ReportItem:
+    """The report of an attempt that was not run to its end, by no fault of its own."""
+    return _report(holding, error=reason, handed_back=True)
+
+
+def _report(
+    holding: Holding,
+    *,
+    output: str | None = None,
+    error: str | None = None,
+    handed_back: bool = False,
+    log_parts: int | None = None,
+) -> ReportItem:
+    item = holding.item
+    return ReportItem(
+        job_id=item.job_id,
+        task_id=item.task_id,
+        attempt=item.attempt,
+        number=item.number,
+        beat=item.beat,
+        output=output,
+        error=error,
+        handed_back=handed_back,
+        log_parts=log_parts,
+    )
