@@ -69,6 +69,7 @@ class Coordinator:
             decider,
             publisher,
             rules,
+            environment,
             self.node,
             interval=settings.sweep_interval,
             lease=settings.lease,

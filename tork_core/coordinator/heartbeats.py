@@ -105,18 +105,21 @@ class Heartbeats:
         for item in lost:
             _log.warning("task.forgotten", job=item.job_id, task=item.task_id, node=item.claim.node)
             inputs.setdefault(item.job_id, []).append(item)
-        await decide_and_publish(self._decider, self._publisher, inputs)
+        await decide_and_publish(self._decider, self._publisher, self._environment, inputs)
 
 
 async def decide_and_publish(
-    decider: Decider, publisher: Publisher, inputs: Mapping[JobId, list[Input]]
+    decider: Decider,
+    publisher: Publisher,
+    environment: Environment,
+    inputs: Mapping[JobId, list[Input]],
 ) -> int:
     """Decide, commit and publish; returns how many task messages went out.
 
     A decision that raises is left to be found again: by the next heartbeat, or the next sweep.
     """
     decided = await decider.decide(inputs)
-    return await publisher.publish(decided)
+    return await retrying("publish", lambda: publisher.publish(decided), environment)
 
 
 def _lost(node: Node) -> Outgoing:

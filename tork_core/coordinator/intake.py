@@ -11,6 +11,7 @@ import structlog
 from tork_core.coordinator.deciding import Decided, Decider
 from tork_core.coordinator.decisions.inputs import Claimed, Input, Nudged, Reported, Ripened
 from tork_core.coordinator.publishing import Publisher
+from tork_core.errors import Unavailable
 from tork_core.interfaces.broker import Broker, Consumer, Delivery, Outgoing
 from tork_core.interfaces.environment import Environment
 from tork_core.model.job import Claim, JobId
@@ -68,16 +69,23 @@ class Intake:
 
     async def run(self) -> None:
         """Handle messages until the consumer is gone (Unavailable) or the loop is cancelled."""
+        async with self._broker.consume(list(_READERS), prefetch=2 * self._batch) as consumer:
+            async with asyncio.TaskGroup() as sends:
+                gone = await self._take(consumer, sends)
+            raise gone
+
+    async def _take(self, consumer: Consumer, sends: asyncio.TaskGroup) -> Unavailable:
+        """Take batches until the consumer is gone. What was decided by then is still published:
+        only a crash leaves that to the sweeper."""
         room = asyncio.Semaphore(OVERLAP)
-        async with (
-            self._broker.consume(list(_READERS), prefetch=2 * self._batch) as consumer,
-            asyncio.TaskGroup() as sends,
-        ):
-            while True:
+        while True:
+            try:
                 deliveries = await consumer.batch(self._batch)
-                decided, refused = await self._handle(deliveries)
-                await room.acquire()
-                sends.create_task(self._send(consumer, deliveries, decided, refused, room))
+            except Unavailable as gone:
+                return gone
+            decided, refused = await self._handle(deliveries)
+            await room.acquire()
+            sends.create_task(self._send(consumer, deliveries, decided, refused, room))
 
     async def _handle(self, deliveries: list[Delivery]) -> tuple[Decided, list[Outgoing]]:
         """Decide a batch; returns what follows, and what goes to the dead letters or round again."""
@@ -108,7 +116,7 @@ class Intake:
         refused: list[Outgoing],
         room: asyncio.Semaphore,
     ) -> None:
-        """Publish what follows, then ack. A crash before leaves the rest to the sweeper."""
+        """Publish what follows, then ack; what cannot be acked comes again, and changes nothing."""
         try:
             await retrying(
                 "publish", lambda: self._publisher.publish(decided), self._environment
@@ -118,6 +126,8 @@ class Intake:
                     "publish", lambda: self._broker.publish(refused), self._environment
                 )
             await consumer.ack(deliveries)
+        except Unavailable as error:
+            _log.info("ack.failed", error=str(error), messages=len(deliveries))
         finally:
             room.release()
 

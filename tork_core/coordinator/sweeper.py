@@ -19,9 +19,10 @@ from tork_core.coordinator.decisions.rules import Rules
 from tork_core.coordinator.heartbeats import GAP, decide_and_publish
 from tork_core.coordinator.publishing import Publisher
 from tork_core.interfaces.broker import Broker
-from tork_core.interfaces.datastore import Datastore
+from tork_core.interfaces.datastore import Beat, Datastore
+from tork_core.interfaces.environment import Environment
 from tork_core.model.job import JobId
-from tork_core.model.node import Node, NodeState
+from tork_core.model.node import Node, NodeKind, NodeState
 
 _log = structlog.get_logger()
 
@@ -46,6 +47,7 @@ class Sweeper:
         decider: Decider,
         publisher: Publisher,
         rules: Rules,
+        environment: Environment,
         node: Node,
         *,
         interval: float = 2.0,
@@ -56,6 +58,7 @@ class Sweeper:
         self._decider = decider
         self._publisher = publisher
         self._rules = rules
+        self._environment = environment
         self._node = node
         self._interval = interval
         self._lease = timedelta(seconds=lease)
@@ -121,17 +124,31 @@ class Sweeper:
         lost = await self._datastore.expire(expiry.nodes) if expiry.nodes else []
         for node_id in lost:
             _log.warning("node.lost", node=node_id)
+        claimants = await self._datastore.claimants()
+        await self._meet([found for found in claimants if found not in {n.id for n in nodes}])
         gone = [
-            node.id for node in nodes if node.state in (NodeState.LOST, NodeState.OFFLINE)
+            node.id
+            for node in nodes
+            if node.id in claimants
+            and (node.id in lost or node.state in (NodeState.LOST, NodeState.OFFLINE))
         ]
         inputs: dict[JobId, list[Input]] = {}
-        for held in await self._datastore.running([*lost, *gone]):
+        for held in await self._datastore.running(gone):
             item = Lost(
                 held.job_id, held.task_id, held.attempt, held.claim, f"node {held.claim.node} is gone"
             )
             inputs.setdefault(held.job_id, []).append(item)
         await self._decide(inputs)
 
+    async def _meet(self, unknown: list[str]) -> None:
+        """Give nodes a lease that have claimed tasks, and of which no heartbeat was ever seen."""
+        if unknown:
+            _log.warning("nodes.unknown", nodes=unknown)
+            rows = [Node(id=found, name=found, kind=NodeKind.WORKER) for found in unknown]
+            await self._datastore.beat([Beat(row) for row in rows], gap=GAP)
+
     async def _decide(self, inputs: dict[JobId, list[Input]]) -> None:
         if inputs:
-            self.published += await decide_and_publish(self._decider, self._publisher, inputs)
+            self.published += await decide_and_publish(
+                self._decider, self._publisher, self._environment, inputs
+            )

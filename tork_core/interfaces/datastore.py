@@ -177,6 +177,10 @@ class Datastore(Protocol):
         """Load the RUNNING tasks whose recorded claims belong to these nodes."""
         ...
 
+    async def claimants(self) -> list[str]:
+        """Load the ids of all nodes that have RUNNING tasks by the record, in order."""
+        ...
+
     async def beat(self, beats: Sequence[Beat], *, gap: float) -> list[Node]:
         """Write heartbeats and return the nodes as they are stored afterwards, in that order.
 

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from tork_core.dead_letters import dead_letter
+from tork_core.errors import Unavailable
 from tork_core.interfaces.broker import Broker, Consumer, Delivery
 from tork_core.interfaces.environment import Environment
 from tork_core.model.messages import TaskMessage, Undecodable, decoder
@@ -170,6 +171,10 @@ class _EarlyAck:
         self.done = False
 
     async def run(self) -> None:
+        """Cancel and ack; a message that cannot be acked comes again elsewhere, and is refused."""
         self.done = True
-        await self._consumer.cancel()
-        await self._consumer.ack([self._delivery])
+        try:
+            await self._consumer.cancel()
+            await self._consumer.ack([self._delivery])
+        except Unavailable as error:
+            _log.info("ack.failed", error=str(error))

@@ -14,7 +14,7 @@ import msgspec
 
 from tork_core.coordinator.decisions.draft import Draft
 from tork_core.errors import ExpressionError
-from tork_core.expressions import EvaluationContext, Template, TextNamespace, compile_template
+from tork_core.expressions import Context, Template, TextNamespace, compile_template
 from tork_core.model.job import Task
 from tork_core.model.spec import TaskSpec
 
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 OPENING = "{{"
 NAMESPACES = ("inputs", "secrets", "tasks", "job")
+_NOTHING_DRAWN = random.Random(0)
+"""For templates that call no function: making a seeded source for each would cost more than them."""
+
 MAX_VAR = 64
 """The longest name of a variable, in characters."""
 
@@ -86,11 +89,7 @@ class Scope:
 
     def __init__(self, draft: Draft, seed: str) -> None:
         self._draft = draft
-        self._context = EvaluationContext(
-            functions=draft.rules.functions,
-            now=lambda: draft.now,
-            random=lambda: random.Random(seed),
-        )
+        self._seed = seed
 
     def render(self, text: str, field: str) -> str:
         """The text that a template gives."""
@@ -108,14 +107,20 @@ class Scope:
         self,
         text: str,
         field: str,
-        how: Callable[[Template, Mapping[str, object], EvaluationContext], T],
+        how: Callable[[Template, Mapping[str, object], Context], T],
     ) -> T:
+        functions = self._draft.rules.functions
         try:
-            template = compile_template(text)
-            return how(template, self._names(template), self._context)
+            template = compile_template(text, functions)
+            return how(template, self._names(template), self._context(template))
         except ExpressionError as error:
             error.field = error.field or field
             raise
+
+    def _context(self, template: Template) -> Context:
+        draft = self._draft
+        source = random.Random(self._seed) if template.functions else _NOTHING_DRAWN
+        return Context(now=lambda: draft.now, random=source, functions=draft.rules.functions)
 
     def _names(self, template: Template) -> dict[str, object]:
         draft = self._draft
