@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 
@@ -44,7 +44,9 @@ class World:
         self.environment = Environment(
             clock=lambda: EPOCH + loop.time(), random=random.Random(f"world {seed}")
         )
-        self.queues = MemoryQueues()
+        self.arrived: dict[bytes, float] = {}
+        """When each message last came to its queue."""
+        self.queues = DatedQueues(self)
         self.store = CheckedStore(
             self.environment, self.history, stepwise=self.plan.random() < 0.5
         )
@@ -64,6 +66,20 @@ class World:
             self.queues.publish([message])
 
         NODE_FREE.run(self.loop.call_later, delay, arrive)
+
+
+class DatedQueues(MemoryQueues):
+    """Queues that know when a message came."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def publish(self, messages: Sequence[Outgoing]) -> list[Outgoing]:
+        """Publish, and note the time."""
+        for message in messages:
+            self._world.arrived[message.body] = self._world.loop.time()
+        return super().publish(messages)
 
 
 class Machine:

@@ -40,6 +40,8 @@ class History:
         self.counts: Counter[str] = Counter()
         self.starts: dict[tuple[TaskId, int], list[Start]] = {}
         self.running: dict[int, TaskId] = {}
+        self.violations: list[Violation] = []
+        """All that were found: one that is raised within a node may be taken for the node's."""
         self.heartbeats: dict[str, float] = {}
         """When each node's last confirmed heartbeat was sent."""
         self.handed_over: set[str] = set()
@@ -55,6 +57,11 @@ class History:
         """One value for the whole trace."""
         return self._digest.hexdigest()
 
+    def broken(self, what: str) -> Violation:
+        """Record a broken rule; what is raised within a node may be taken for the node's fault."""
+        self.violations.append(Violation(what))
+        return self.violations[-1]
+
     # -- processes
 
     def started(self, task_id: TaskId, attempt: int, node: str) -> int:
@@ -66,7 +73,7 @@ class History:
         self.running[number] = task_id
         self.note("start", task_id, attempt)
         if len(found) > 1:
-            raise Violation(f"attempt {attempt} of task {task_id} was started twice")
+            raise self.broken(f"attempt {attempt} of task {task_id} was started twice")
         return number
 
     def ended(self, number: int) -> None:
@@ -86,11 +93,11 @@ class History:
         self.counts["writes"] += 1
         self.note("write", job.id, job.version, job.state.value)
         if old_job is not None and old_job.state.ended and job.state is not old_job.state:
-            raise Violation(f"job {job.id} went from {old_job.state} to {job.state}")
+            raise self.broken(f"job {job.id} went from {old_job.state} to {job.state}")
         if job.state.ended and active_after:
-            raise Violation(f"job {job.id} is {job.state} with {active_after} active tasks")
+            raise self.broken(f"job {job.id} is {job.state} with {active_after} active tasks")
         if not job.state.ended and not active_after:
-            raise Violation(f"job {job.id} is {job.state} without an active task")
+            raise self.broken(f"job {job.id} is {job.state} without an active task")
         for old, task in pairs:
             self._check_task(old_job, old, task)
 
@@ -98,15 +105,15 @@ class History:
         name = f"task {task.id}"
         if old is None:
             if old_job is not None and old_job.state.ended:
-                raise Violation(f"{name} was made after its job had ended")
+                raise self.broken(f"{name} was made after its job had ended")
         else:
             if old.state.ended and (task.state is not old.state or task.output != old.output):
-                raise Violation(f"{name} went from {old.state} to {task.state}")
+                raise self.broken(f"{name} went from {old.state} to {task.state}")
             if task.attempt < old.attempt:
-                raise Violation(f"{name} went back to attempt {task.attempt}")
+                raise self.broken(f"{name} went back to attempt {task.attempt}")
             if task.attempt == old.attempt and old.claim is not None:
                 if task.claim is None or task.claim.key != old.claim.key:
-                    raise Violation(f"the claim of {name} changed within an attempt")
+                    raise self.broken(f"the claim of {name} changed within an attempt")
             if task.attempt > old.attempt:
                 self._check_new_attempt(old)
         if task.state is TaskState.COMPLETED:
@@ -118,7 +125,7 @@ class History:
             return
         last = self.heartbeats.get(old.claim.node)
         if last is not None and self._clock() - last < LAPSE:
-            raise Violation(
+            raise self.broken(
                 f"task {old.id} got a new attempt though its worker {old.claim.node} had a "
                 f"confirmed heartbeat {self._clock() - last:.1f} s ago"
             )
@@ -126,11 +133,11 @@ class History:
     def _check_result(self, task: Task) -> None:
         starts = self.starts.get((task.id, task.attempt))
         if not starts:
-            raise Violation(f"task {task.id} has a result, but attempt {task.attempt} never ran")
+            raise self.broken(f"task {task.id} has a result, but attempt {task.attempt} never ran")
         if task.output is not None and task.output != f"{task.id}/{starts[0].number}":
-            raise Violation(f"task {task.id} has the result of another attempt: {task.output}")
+            raise self.broken(f"task {task.id} has the result of another attempt: {task.output}")
         if task.claim is None or task.claim.node != starts[0].node:
-            raise Violation(f"task {task.id} has the result of a worker without its claim")
+            raise self.broken(f"task {task.id} has the result of a worker without its claim")
 
 
 class CheckedStore(MemoryStore):

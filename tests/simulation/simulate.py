@@ -39,7 +39,7 @@ T = TypeVar("T")
 TROUBLE = 120.0
 """Seconds of virtual time in which things go wrong."""
 
-PATIENCE = 45 * 60.0
+PATIENCE = 30 * 60.0
 """Seconds of virtual time after the last fault in which every job has to end."""
 
 COMMAND = "python tests/simulation/simulate.py --seeds"
@@ -83,6 +83,7 @@ class Run:
         troubles = asyncio.ensure_future(self._troubles(machines))
         try:
             await self._watch([*users, troubles], lives, TROUBLE + PATIENCE)
+            self.check()
             self._heal(machines)
             await self._watch([asyncio.ensure_future(self._all_ended())], lives, PATIENCE)
         finally:
@@ -91,6 +92,11 @@ class Run:
                 if machine.task is not None:
                     machine.kill()
             await asyncio.wait(lives)
+
+    def check(self) -> None:
+        """Raise what a node may have swallowed."""
+        if self.world.history.violations:
+            raise self.world.history.violations[0]
 
     async def _watch(
         self, wanted: list[asyncio.Future[None]], lives: list[asyncio.Future[None]], seconds: float
@@ -160,7 +166,7 @@ class Run:
         while True:
             views = [store.view(job_id, ()) for job_id in self.accepted]
             ended = all(view is not None and view.job.state.ended for view in views)
-            if ended and not history.running:
+            if history.violations or (ended and not history.running):
                 return
             await asyncio.sleep(5.0)
 
@@ -179,7 +185,7 @@ class Run:
             events.append((plan.uniform(5, TROUBLE - 60), plan.choice(self.workers).drain))
         if faults.clock_jumps:
             for machine in machines:
-                skew = plan.choice((0.0, -600.0, 600.0, 3.0))
+                skew = plan.choice((0.0, -3600.0, 3600.0, 3.0))
                 events.append((plan.uniform(0, 60), lambda m=machine, s=skew: setattr(m, "skew", s)))
         events.sort(key=lambda event: event[0])
         for at, event in events:
@@ -294,6 +300,7 @@ def run_seed(seed: int, faults: Faults | None = None) -> Result:
 async def _play(run: Run) -> None:
     await run.play()
     world = run.world
+    run.check()
     check_end(world.store, world.history, run.accepted)
     dead = world.queues.find(DEAD)
     if dead is not None and dead.depth().ready:

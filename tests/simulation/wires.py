@@ -24,7 +24,7 @@ from tork_core.interfaces.datastore import (
     Waiting,
 )
 from tork_core.model.job import Event, JobId, JobRecord, LogPart, TaskId
-from tork_core.model.messages import HEARTBEAT, Heartbeat, decoder
+from tork_core.model.messages import HEARTBEAT, Heartbeat, TaskMessage, decoder
 from tork_core.model.node import Node as NodeRow
 from tork_core.model.spec import TaskSpec
 from tork_memory.broker import MemoryBroker
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PATIENCE = 5.0
+
 _decode_beat = decoder(Heartbeat)
+_decode_task = decoder(TaskMessage)
 
 
 class Points:
@@ -140,6 +143,8 @@ class SimBroker(Wire):
         arriving: list[Outgoing] = []
         for message in messages:
             world.history.note("send", message.queue, len(message.body))
+            if faults.honest and b'"ask":true' in message.body:
+                self._check_resend(message)
             draw = self.random.random()
             if draw < faults.lost:
                 world.history.counts["lost"] += 1
@@ -152,6 +157,26 @@ class SimBroker(Wire):
                     world.history.counts["doubled"] += 1
                     world.deliver_later(message, self.random.uniform(0.0, faults.longest_delay))
         return arriving
+
+    def _check_resend(self, message: Outgoing) -> None:
+        """With an honest broker, what has been waiting in its queue must not be sent again.
+
+        What has come back from a lost connection, or came only now (its coordinator was kept from
+        publishing it), may: the queue was empty meanwhile.
+        """
+        queue = self.world.queues.find(message.queue)
+        task_id = _decode_task(message.body).task_id.encode()
+        now = self.world.loop.time()
+        waiting = [
+            copy
+            for level in (queue._levels if queue else ())
+            for copy in [*level.fresh, *(entry[1] for entry in level.returned)]
+            if copy.waits and not copy.redelivered and now - self.world.arrived[copy.body] > PATIENCE
+        ]
+        if any(task_id in copy.body for copy in waiting):
+            raise self.world.history.broken(
+                f"task {task_id.decode()} was sent again while it merely waited"
+            )
 
     def _note_heartbeats(self, messages: Sequence[Outgoing], sent_at: float) -> None:
         for message in messages:

@@ -11,7 +11,7 @@ that are not loaded are ignored, and what nothing orders is ordered by name.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -138,6 +138,13 @@ class LogFilter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class LogMiddleware(Middleware):
-    """Changes the logs of tasks. ``open`` returns None where it would change nothing."""
+    """Changes the logs of tasks.
+
+    ``open`` gives the filter for an attempt, on the worker, or None where it would change nothing.
+    ``values`` is asked by the coordinator when a task is sent: what of the job's own values stands
+    in the rendered task and must not be seen in its log. They go to the worker with the task, and
+    ``open`` finds them in ``secrets``.
+    """
 
     open: Callable[[TaskLogContext], LogFilter | None]
+    values: Callable[[JobSpec, TaskSpec], Iterable[str]] | None = None

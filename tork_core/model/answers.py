@@ -26,7 +26,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw
     """The common shape of answers: camelCase, absent fields left out."""
 
 
-class RetryAnswer(Answer, kw_only=True):
+class RetryAnswer(Answer, frozen=True, kw_only=True):
     """The retry rule of a task, and how many tries have failed so far."""
 
     limit: int
@@ -35,7 +35,7 @@ class RetryAnswer(Answer, kw_only=True):
     attempts: int = 0
 
 
-class TaskAnswer(Answer, kw_only=True):
+class TaskAnswer(Answer, frozen=True, kw_only=True):
     """One instance of a task, from SCHEDULED or SKIPPED on; a retry is an instance of its own."""
 
     id: str
@@ -83,7 +83,7 @@ class TaskAnswer(Answer, kw_only=True):
     error: str | None = None
 
 
-class ContextAnswer(Answer, kw_only=True):
+class ContextAnswer(Answer, frozen=True, kw_only=True):
     """What templates of the job's next step would see."""
 
     job: dict[str, str]
@@ -91,7 +91,7 @@ class ContextAnswer(Answer, kw_only=True):
     tasks: dict[str, str] = {}
 
 
-class JobAnswer(Answer, kw_only=True):
+class JobAnswer(Answer, frozen=True, kw_only=True):
     """A job with its execution."""
 
     id: str

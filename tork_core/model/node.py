@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 
 import msgspec
 
 
-class NodeState(str, Enum):
+class NodeState(StrEnum):
     """The states of a node; LOST is for ever."""
 
     UP = "UP"
@@ -17,7 +17,7 @@ class NodeState(str, Enum):
     LOST = "LOST"
 
 
-class NodeKind(str, Enum):
+class NodeKind(StrEnum):
     """What a node does."""
 
     COORDINATOR = "coordinator"

@@ -6,12 +6,12 @@ Every change of a state in the engine goes through :func:`move`, which consults 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 
 from tork_core.errors import Conflict
 
 
-class JobState(str, Enum):
+class JobState(StrEnum):
     """The states of a job."""
 
     PENDING = "PENDING"
@@ -27,7 +27,7 @@ class JobState(str, Enum):
         return self in ENDED_JOB
 
 
-class TaskState(str, Enum):
+class TaskState(StrEnum):
     """The states of a task."""
 
     CREATED = "CREATED"

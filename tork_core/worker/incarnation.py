@@ -109,14 +109,19 @@ class Incarnation:
                 supervised("outbox", self._outbox.flush),
                 supervised("repeat", self._outbox.repeat),
                 supervised("logs", self._shipper.run),
-                supervised("beat", self._beat),
                 group.create_task(self._inherit(), name="inheritance"),
                 group.create_task(self._watch_lease(), name="lease"),
                 group.create_task(self._open_slots(group), name="slots"),
             ]
+            beat = supervised("beat", self._beat)
             end = await self._ending
             _log.info("worker.ending", node=self._row.id, reason=end.value)
-            await (self._leave() if end is End.DRAINED else self._stop(end.value))
+            if end is End.DRAINED:
+                await self._leave()
+            # A node that has lost its lease must not renew it while it stops.
+            beat.cancel()
+            if end is not End.DRAINED:
+                await self._stop(end.value)
             for task in [*loops, *(task for _, task in self._slots)]:
                 task.cancel()
         left = [held.report for held in self._ledger.all() if held.report is not None]

@@ -74,14 +74,16 @@ def suspects(
 ) -> list[Suspects]:
     """Decide which waiting tasks are not merely waiting.
 
-    ``empty_at`` tells when each queue was seen empty. A task is presumed lost if its queue was
-    seen empty at least ``patience`` after the task was published and no claim came for
-    ``patience`` more, or if a task published much later has been claimed already.
+    ``empty_at`` tells when each queue was seen empty, in order, ``now`` included. A task is
+    presumed lost if its queue was seen empty at least ``patience`` after the task was published,
+    no claim came for ``patience`` more and the queue is empty still (a message may have come back
+    to it from a lost connection); or if a task published much later has been claimed already.
     """
     found: list[Suspects] = []
     for item in waiting:
-        seen = [at for at in empty_at.get(item.queue, ()) if now - at >= patience]
-        limits = [max(seen) - patience] if seen else []
+        times = empty_at.get(item.queue, ())
+        seen = [at for at in times if now - at >= patience and times[-1] == now]
+        limits = [seen[-1] - patience] if seen else []
         if item.newest_claimed is not None:
             limits.append(item.newest_claimed - OVERTAKEN)
         if limits and item.oldest <= max(limits):

@@ -1,0 +1,1 @@
+"""The in-memory broker and datastore of Tork: everything in one process, gone when it ends."""

@@ -1,0 +1,1 @@
+"""The shell runtime: tasks as processes of the worker's own host."""

@@ -1,0 +1,202 @@
+"""Desks: where a task's script lies, and where its output is put.
+
+A desk is a private folder with two files, ``script`` and ``output``. It is used by one task after
+another, because a file that is made and removed for every task is dear: ext4 does not give the
+number of a file away again for some minutes, and searches the longer the more were removed (half a
+millisecond and more at some hundred tasks a second, against 0.01 for a file that is kept). A desk
+on which anything was moved, added or replaced is thrown away instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Generator
+from pathlib import Path
+
+from tork_core.errors import TaskFailed
+from tork_shell.owner import Owner
+
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_MAKE = _WRITE | os.O_CREAT | os.O_EXCL
+_SCRIPT = "script"
+_OUTPUT = "output"
+_BLANK = b"\n"
+
+
+class Desk:
+    """One desk. All is done relative to the folder's descriptor, whatever became of its path."""
+
+    def __init__(self, folder: Path, owner: Owner | None) -> None:
+        """Make the folder and its files. Raises OSError."""
+        self.script = str(folder / _SCRIPT)
+        self.output = str(folder / _OUTPUT)
+        self._folder = folder
+        self._owner = owner
+        self._written = False
+        folder.mkdir(mode=0o700)
+        self._descriptor = os.open(folder, _READ | os.O_DIRECTORY)
+        try:
+            for name, mode in ((_SCRIPT, 0o700), (_OUTPUT, 0o600)):
+                self._make(name, mode)
+            self._give(self._descriptor)
+            self._as_made = self._look()
+        except OSError:
+            self.discard()
+            raise
+
+    def write_script(self, script: bytes) -> None:
+        """Put a script on the desk. Raises OSError."""
+        self._written = True
+        self._write(_SCRIPT, script)
+
+    def read_output(self, limit: int) -> str:
+        """Return what the task wrote to its output file, of which it may have made anything.
+
+        A regular file of at most ``limit`` bytes, with one name and the task's own, is read; a file
+        that was removed is empty; anything else raises TaskFailed, and is neither followed nor
+        waited for.
+        """
+        try:
+            file = os.open(_OUTPUT, _READ | os.O_NONBLOCK, dir_fd=self._descriptor)
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            what = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+            raise TaskFailed(f"the output cannot be read: {what}") from error
+        try:
+            self._check(os.fstat(file))
+            data = _read(file, limit + 1)
+        finally:
+            os.close(file)
+        if len(data) > limit:
+            raise TaskFailed(f"the output is longer than the limit of {limit} bytes")
+        return data.decode(errors="replace").replace("\0", "")
+
+    def clear(self) -> bool:
+        """Make the desk as it was; returns False if it is not to be used any more."""
+        try:
+            if self._look() != self._as_made:
+                return False
+            if os.stat(_OUTPUT, dir_fd=self._descriptor).st_size:
+                self._write(_OUTPUT, b"")
+            if self._written:
+                # Not to length nought: ext4 would write the next script to the disk at once.
+                self._write(_SCRIPT, _BLANK)
+                self._written = False
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        os.close(self._descriptor)
+
+    def discard(self) -> None:
+        """Remove the folder and all in it."""
+        self.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _make(self, name: str, mode: int) -> None:
+        file = os.open(name, _MAKE, mode, dir_fd=self._descriptor)
+        try:
+            self._give(file)
+        finally:
+            os.close(file)
+
+    def _give(self, file: int) -> None:
+        if self._owner is not None:
+            os.fchown(file, *self._owner)
+
+    def _write(self, name: str, data: bytes) -> None:
+        file = os.open(name, _WRITE | os.O_NONBLOCK, dir_fd=self._descriptor)
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(file, data[written:], written)
+            os.ftruncate(file, written)
+        finally:
+            os.close(file)
+
+    def _look(self) -> list[object]:
+        """Return what must not have changed: the folder at its path, and what is in it."""
+        seen: list[object] = [_identity(os.lstat(self._folder))]
+        for name in sorted(os.listdir(self._descriptor)):
+            found = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+            seen.append((name, _identity(found)))
+        return seen
+
+    def _check(self, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            raise TaskFailed("the output cannot be read: it is not a regular file any more")
+        if found.st_nlink != 1:
+            raise TaskFailed("the output cannot be read: the file has several names (hard links)")
+        user = os.geteuid() if self._owner is None else self._owner.uid
+        if found.st_uid != user:
+            raise TaskFailed("the output cannot be read: the file belongs to another user")
+
+
+class Desks:
+    """The desks of one runtime: as many as tasks ran at once."""
+
+    def __init__(self, folder: Path, owner: Owner | None) -> None:
+        """Make desks in ``folder``; ``owner``: whom tasks run as, if not as ourselves."""
+        self._folder = folder
+        self._owner = owner
+        self._free: list[Desk] = []
+        self._made = 0
+
+    @contextlib.contextmanager
+    def take(self, script: str | None) -> Generator[Desk]:
+        """Lend a desk with a script on it and an empty output. Raises TaskFailed if it cannot."""
+        try:
+            desk = self._free.pop() if self._free else self._make()
+        except OSError as error:
+            raise _unusable(error) from error
+        try:
+            if script is not None:
+                _put(desk, script)
+            yield desk
+        finally:
+            if desk.clear():
+                self._free.append(desk)
+            else:
+                desk.discard()
+
+    def close(self) -> None:
+        """Let go of all desks; their folder is the owner's to remove."""
+        for desk in self._free:
+            desk.close()
+
+    def _make(self) -> Desk:
+        self._made += 1
+        return Desk(self._folder / str(self._made), self._owner)
+
+
+def _put(desk: Desk, script: str) -> None:
+    try:
+        desk.write_script(script.encode())
+    except UnicodeEncodeError as error:
+        raise TaskFailed(f"run: a character cannot be encoded: {error}") from None
+    except OSError as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: OSError) -> TaskFailed:
+    return TaskFailed(f"the worker cannot write the task's files: {error}")
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return (found.st_dev, found.st_ino, found.st_mode, found.st_nlink, found.st_uid, found.st_gid)
+
+
+def _read(file: int, most: int) -> bytes:
+    parts: list[bytes] = []
+    while most and (part := os.read(file, most)):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)

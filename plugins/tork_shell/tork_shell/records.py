@@ -1,0 +1,214 @@
+"""Records of running tasks on disk, so that a worker that was killed leaves nothing for good.
+
+Each open runtime owns one file in the state folder and holds a lock on it, which the kernel frees
+when the process ends, however it ends. The file has a line of fixed length per running task; a
+folder beside it holds the tasks' desks. Who opens a runtime takes every file whose lock is free,
+kills what is left of the tasks in it, and removes both. A file that is locked is a living owner's,
+and is let alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import signal
+import stat
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tork_core.errors import UsageError
+from tork_shell import procfs
+from tork_shell.family import COLOURS, Family, send
+
+_LINE = 80
+_SUFFIX = ".tasks"
+_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_ENTRY = re.compile(rb"(\d+) (\d+) (\d+)")
+_ROUNDS = 100
+_PAUSE = 0.01
+
+
+def ticks() -> int:
+    """Return the time as /proc counts the start of processes: clock ticks since the host began."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // _TICK
+
+
+class Records:
+    """The file of one owner. Writing or clearing a line is one write of 80 bytes.
+
+    ``desks`` is the owner's folder for its tasks' files.
+    """
+
+    def __init__(self, file: int, desks: Path, first_colour: int) -> None:
+        """Use ``file``, an empty file that is open and locked."""
+        self.desks = desks
+        self._file = file
+        self._free: list[int] = []
+        self._lines = 1
+        os.pwrite(file, _line(f"{procfs.boot()} {first_colour}"), 0)
+
+    def add(self, family: Family, not_before: int) -> int:
+        """Record a task that was started since ``not_before`` (ticks); returns the line's number.
+
+        Raises OSError if the disk does not take it.
+        """
+        line = self._free.pop() if self._free else self._lines
+        self._lines = max(self._lines, line + 1)
+        text = f"{family.pid} {not_before} {ticks()}"
+        os.pwrite(self._file, _line(text), line * _LINE)
+        return line
+
+    def remove(self, line: int) -> None:
+        """Clear a line that ``add`` gave."""
+        os.pwrite(self._file, _line(""), line * _LINE)
+        self._free.append(line)
+
+
+@contextlib.contextmanager
+def open_records(folder: Path, first_colour: int) -> Generator[Records]:
+    """Own a file of records in ``folder``, and a folder beside it; removes both in the end.
+
+    ``first_colour`` is that of the owner's first task.
+    """
+    path, file = _create(folder)
+    try:
+        desks = _desks(path)
+        desks.mkdir(mode=0o711)
+        yield Records(file, desks, first_colour)
+    finally:
+        _remove(path)
+        os.close(file)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the state folder. Raises UsageError if somebody else could write what we believe."""
+    try:
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise UsageError(f"the state folder of the shell runtime cannot be made: {error}") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise UsageError(
+            f"{folder}: the state folder of the shell runtime must be a folder of the worker's own "
+            "user that no one else may write"
+        )
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Kill what owners who died left running; returns how many processes that were.
+
+    Blocks, for a second at most if processes do not want to die.
+    """
+    killed = 0
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with _locked(path) as file:
+            if file is not None:
+                killed += _kill_all(_parse(file))
+                _remove(path)
+    return killed
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    pid: int
+    not_before: int
+    not_after: int
+
+    def names(self, leader: procfs.Stat) -> bool:
+        """Whether a process is the main process that was recorded, and not its pid's next owner."""
+        return leader.group == self.pid and self.not_before <= leader.start <= self.not_after
+
+
+@dataclass(frozen=True, slots=True)
+class _Dead:
+    """What an owner who died may have left: processes of its colours, and groups on record."""
+
+    colours: range
+    entries: list[_Entry]
+
+    def left(self) -> Iterator[procfs.Stat]:
+        """Give the live processes."""
+        leaders = ((entry, procfs.stat(entry.pid)) for entry in self.entries)
+        groups = {entry.pid for entry, leader in leaders if leader and entry.names(leader)}
+        for pid in procfs.everyone():
+            process = procfs.stat(pid)
+            if process is None or process.dead:
+                continue
+            if process.group in groups or procfs.file_locks(pid) in self.colours:
+                yield process
+
+
+def _parse(file: int) -> _Dead | None:
+    with os.fdopen(os.dup(file), "rb") as reader:
+        lines = [line.strip() for line in reader]
+    boot, _, colour = lines[0].decode().partition(" ") if lines else ("", "", "")
+    if boot != procfs.boot():
+        return None  # of before the host's last start, or of another container
+    found = (_ENTRY.fullmatch(line) for line in lines[1:])
+    entries = [_Entry(*map(int, entry.groups())) for entry in found if entry is not None]
+    return _Dead(range(int(colour), int(colour) + COLOURS), entries)
+
+
+def _kill_all(dead: _Dead | None) -> int:
+    killed: set[tuple[int, int]] = set()
+    for _ in range(_ROUNDS if dead else 0):
+        left = list(dead.left()) if dead else []
+        for process in left:
+            send(process, signal.SIGKILL)
+            killed.add(process.identity)
+        if not left:
+            break
+        time.sleep(_PAUSE)
+    return len(killed)
+
+
+def _create(folder: Path) -> tuple[Path, int]:
+    while True:
+        path = folder / f"{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        # Between these lines another one that starts may take our file for a dead owner's.
+        if _lock(file) and os.fstat(file).st_nlink:
+            return path, file
+        os.close(file)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Generator[int | None]:
+    """Open a file and hold its lock, or give None if somebody else does."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield file if _lock(file) else None
+    finally:
+        os.close(file)
+
+
+def _lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _desks(path: Path) -> Path:
+    return path.with_suffix(".desks")
+
+
+def _remove(path: Path) -> None:
+    """Remove an owner's folder and then its file, whose lock we hold."""
+    shutil.rmtree(_desks(path), ignore_errors=True)
+    path.unlink(missing_ok=True)
+
+
+def _line(text: str) -> bytes:
+    return text.encode().ljust(_LINE - 1) + b"\n"

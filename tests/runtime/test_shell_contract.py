@@ -1,0 +1,31 @@
+"""The shell runtime keeps the contract of runtimes."""
+
+from __future__ import annotations
+
+import pytest
+from tork_shell.runtime import ShellRuntime
+
+import tork_shell.runtime
+from tork_core.testing.runtime import RuntimeContract
+
+
+class TestShellRuntime(RuntimeContract):
+    @pytest.fixture
+    async def runtime(self, shell: ShellRuntime) -> ShellRuntime:
+        return shell
+
+
+class TestShellRuntimeStartedFromATerminal(RuntimeContract):
+    """Then each task has a session of its own."""
+
+    @pytest.fixture(autouse=True)
+    def terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tork_shell.runtime, "_has_terminal", lambda: True)
+
+    @pytest.fixture
+    async def runtime(self, terminal: None, shell: ShellRuntime) -> ShellRuntime:
+        return shell
+
+    async def test_a_task_is_the_leader_of_its_session(self, runtime: ShellRuntime) -> None:
+        script = "test $(cut -d' ' -f6 /proc/$$/stat) = $$ && echo leader"
+        assert await self.log_of(runtime, script) == b"leader\n"

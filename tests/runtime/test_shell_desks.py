@@ -1,0 +1,173 @@
+"""Where a task's script and output lie: used again and again, and always as new."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from tork_shell.runtime import ShellRuntime, open_shell
+from tork_shell.settings import ShellSettings
+
+from tests.runtime.conftest import Run
+from tork_core.errors import TaskFailed, UsageError
+from tork_core.model.spec import TaskSpec
+from tork_core.testing.runtime import CollectedLog
+
+_WHERE = 'dirname "$TORK_OUTPUT"'
+_LOOK = 'cd "$(dirname "$TORK_OUTPUT")"; stat -c "%n %a %s %h" *; cat output'
+
+
+async def test_one_desk_serves_tasks_that_run_one_after_another(
+    shell: ShellRuntime, run: Run, log: CollectedLog
+) -> None:
+    for _ in range(5):
+        await run(shell, f'{_WHERE}; echo x > "$TORK_OUTPUT"')
+    assert len(set(log.data.splitlines())) == 1
+
+
+async def test_tasks_that_run_at_once_have_desks_of_their_own(
+    shell: ShellRuntime, run: Run, log: CollectedLog
+) -> None:
+    await asyncio.gather(*(run(shell, _WHERE) for _ in range(5)))
+    assert len(set(log.data.splitlines())) == 5
+
+
+async def test_a_script_does_not_stay_behind(shell: ShellRuntime, run: Run, state: Path) -> None:
+    await run(shell, f"# secret {'x' * 10_000}\ntrue")
+    [script] = state.glob("*.desks/*/script")
+    assert script.read_bytes() == b"\n"
+
+
+@pytest.mark.parametrize(
+    "mess",
+    [
+        'touch "$(dirname "$TORK_OUTPUT")/more"',
+        'mkdir -p "$(dirname "$TORK_OUTPUT")/a/b/c"',
+        'chmod 644 "$TORK_OUTPUT"',
+        'chmod 777 "$(dirname "$TORK_OUTPUT")"',
+        'rm "$TORK_OUTPUT"',
+        'rm "$0"; echo echo not ours > "$0"',
+        'cp "$0" x; mv x "$0"',
+        'ln "$0" x',
+        'mv "$(dirname "$TORK_OUTPUT")" moved',
+        'rm -r "$(dirname "$TORK_OUTPUT")"',
+        'd="$(dirname "$TORK_OUTPUT")"; mv "$d" moved; cp -a moved "$d"',
+        'd="$(dirname "$TORK_OUTPUT")"; mv "$d" moved; ln -s "$PWD/moved" "$d"',
+    ],
+)
+async def test_a_desk_that_a_task_left_otherwise_is_not_used_again(
+    shell: ShellRuntime, run: Run, log: CollectedLog, mess: str
+) -> None:
+    await run(shell, mess)
+    log.data = b""
+    await run(shell, _LOOK)
+    assert log.data.decode() == f"output 600 0 1\nscript 700 {len(_LOOK)} 1\n"
+
+
+@pytest.mark.parametrize(
+    ("trick", "message"),
+    [
+        ("ln -s /etc/passwd", "it is a symbolic link"),
+        ("ln -s output", "it is a symbolic link"),
+        ("mkfifo", "it is not a regular file any more"),
+        ("mkdir", "it is not a regular file any more"),
+        ("echo other > other; ln other", "the file has several names"),
+    ],
+)
+async def test_an_output_that_is_no_plain_file_is_said_clearly(
+    shell: ShellRuntime, run: Run, trick: str, message: str
+) -> None:
+    with pytest.raises(TaskFailed) as raised:
+        await run(shell, f'rm "$TORK_OUTPUT"; {trick} "$TORK_OUTPUT"')
+    assert raised.value.message == f"the output cannot be read: {message}" + (
+        " (hard links)" if "names" in message else ""
+    )
+
+
+async def test_an_output_that_was_removed_is_empty(shell: ShellRuntime, run: Run) -> None:
+    assert await run(shell, 'rm "$TORK_OUTPUT"') == ""
+
+
+async def test_a_script_can_execute_itself(
+    shell: ShellRuntime, run: Run, log: CollectedLog
+) -> None:
+    await run(shell, '#!/bin/bash\ntest -n "$1" && echo again $1 || exec "$0" with')
+    assert log.data == b"again with\n"
+
+
+async def test_nothing_stays_when_the_runtime_is_closed(state: Path, run: Run) -> None:
+    async with open_shell(ShellSettings(state=str(state))) as shell:
+        await run(shell, "true")
+        assert list(state.iterdir())
+    assert not list(state.iterdir())
+
+
+class TestAnotherUser:
+    """Tasks as user and group 65534."""
+
+    @pytest.fixture(autouse=True)
+    def root(self, tmp_path: Path) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("only root can run tasks as others")
+        for folder in (tmp_path, *tmp_path.parents[:-2]):
+            folder.chmod(0o711)
+
+    @pytest.fixture
+    def settings(self, state: Path) -> ShellSettings:
+        return ShellSettings(state=str(state), uid=65534, gid=65534)
+
+    async def test_a_task_has_that_users_rights_and_no_more(
+        self, settings: ShellSettings, run: Run, log: CollectedLog
+    ) -> None:
+        script = 'id -u; id -g; id -G; stat -c %u . "$TORK_OUTPUT"; echo out > "$TORK_OUTPUT"; ls ..'
+        async with open_shell(settings) as shell:
+            with pytest.raises(TaskFailed):
+                await run(shell, script)
+            assert await run(shell, script.replace("; ls ..", "; touch here")) == "out\n"
+        assert log.data.splitlines()[:5] == [b"65534"] * 5
+
+    async def test_a_command_and_its_errors_are_as_ever(
+        self, settings: ShellSettings, run: Run, log: CollectedLog
+    ) -> None:
+        async with open_shell(settings) as shell:
+            await run(shell, TaskSpec(cmd=["printf", "%s|", "--", "a b"]))
+            with pytest.raises(TaskFailed, match="command not found"):
+                await run(shell, TaskSpec(cmd=["no-such"]))
+            with pytest.raises(TaskFailed, match="the value of A is 200000 bytes"):
+                await run(shell, "true", {"A": "x" * 200_000})
+            with pytest.raises(TaskFailed, match="exit code 7"):
+                await run(shell, "exit 7")
+        assert log.data == b"--|a b|"
+
+    async def test_a_file_of_another_user_is_no_output(
+        self, settings: ShellSettings, run: Run, tmp_path: Path
+    ) -> None:
+        (tmp_path / "roots").write_text("secret")
+        (tmp_path / "roots").chmod(0o644)
+        async with open_shell(settings) as shell:
+            execution = 'rm "$TORK_OUTPUT"; touch ready; until [ -e moved ]; do sleep 0.02; done'
+            task = asyncio.ensure_future(run(shell, execution))
+            while not (ready := list(tmp_path.glob("*/ready"))):
+                assert not task.done()
+                await asyncio.sleep(0.01)
+            [desk] = Path(settings.state).glob("*.desks/*")
+            (tmp_path / "roots").rename(desk / "output")
+            (ready[0].parent / "moved").touch()
+            with pytest.raises(TaskFailed, match="the file belongs to another user"):
+                await task
+
+    async def test_only_root_may(
+        self, settings: ShellSettings, monkeypatch: pytest.MonkeyPatch, state: Path
+    ) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        monkeypatch.setattr(os, "getegid", lambda: 1000)
+        with pytest.raises(UsageError, match="only root can run tasks as user 65534"):
+            async with open_shell(settings):
+                pass
+
+    async def test_a_user_without_an_entry_needs_a_group(self, state: Path) -> None:
+        with pytest.raises(UsageError, match="user 4000000 has no entry"):
+            async with open_shell(ShellSettings(state=str(state), uid=4_000_000)):
+                pass

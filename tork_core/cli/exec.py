@@ -1,0 +1,137 @@
+"""``tork exec``: run one job here, to its end, and exit with its state."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+import click
+import msgspec
+
+from tork_core import logs
+from tork_core.cli.job_file import read_inputs, read_job_file
+from tork_core.cli.options import Setup, configured_command
+from tork_core.cli.progress import Progress
+from tork_core.engine import Engine
+from tork_core.errors import Conflict
+from tork_core.model.answers import JobAnswer
+from tork_core.model.job import JobId
+from tork_core.model.reading import Format
+from tork_core.model.states import JobState
+from tork_core.settings.core import (
+    BrokerChoice,
+    CoordinatorSettings,
+    DatastoreChoice,
+    LoggingSettings,
+    MiddlewareSettings,
+    RuntimeChoice,
+    WorkerSettings,
+)
+
+HELP = """\
+Run the job in FILE here, to its end, and show what happens.
+
+FILE is YAML or JSON; - reads standard input. Broker and datastore are in memory, so nothing has to
+run beside this command. Tasks run in containers unless --runtime says otherwise; the shell runtime
+gives no isolation: tasks run as you do.
+
+\b
+Examples:
+  tork exec examples/hello.yaml --runtime shell
+  tork exec job.yaml --runtime shell --input source=/data/in.csv
+  tork exec job.yaml --runtime shell --json | jq -r .result
+
+\b
+Exit status:
+  0    the job completed
+  1    it did not (failed, cancelled, refused)
+  2    the command line or a setting is wrong
+  130  interrupted (Ctrl-C cancels the job and stops its tasks)
+"""
+
+
+@configured_command(
+    "exec",
+    RuntimeChoice,
+    BrokerChoice,
+    DatastoreChoice,
+    WorkerSettings,
+    CoordinatorSettings,
+    MiddlewareSettings,
+    LoggingSettings,
+    providers=True,
+    help=HELP,
+    short_help="Run one job here, to its end.",
+)
+@click.argument("file")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set an input of the job, over the one in its file; may be repeated.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write the job as one JSON value to standard output, and all else to standard error.",
+)
+@click.pass_context
+def exec_command(
+    ctx: click.Context, setup: Setup, file: str, inputs: tuple[str, ...], as_json: bool
+) -> None:
+    """Run a job; the help is above."""
+    logs.configure(setup.configuration[LoggingSettings], default="warning")
+    data, format = read_job_file(file)
+    run = _Run(setup, sys.stderr if as_json else sys.stdout)
+    job = asyncio.run(run.run(data, format, read_inputs(inputs)))
+    if as_json:
+        click.echo(msgspec.json.encode(job))
+    if run.signal is not None:
+        ctx.exit(128 + run.signal)
+    ctx.exit(0 if job.state is JobState.COMPLETED else 1)
+
+
+class _Run:
+    """One job from submission to end. ``signal`` is the one that cancelled it, if any."""
+
+    def __init__(self, setup: Setup, output: TextIO) -> None:
+        self._setup = setup
+        self._progress = Progress(output)
+        self.signal: int | None = None
+
+    async def run(self, job: bytes, format: Format, inputs: Mapping[str, str]) -> JobAnswer:
+        setup = self._setup
+        engine = Engine(configuration=setup.configuration, registry=setup.registry)
+        async with engine, asyncio.TaskGroup() as group:
+            job_id = await engine.submit(job, format=format, inputs=inputs)
+            me = asyncio.current_task()
+            assert me is not None
+
+            def stop(number: int) -> None:
+                if self.signal is not None:
+                    me.cancel()
+                    return
+                self.signal = number
+                group.create_task(self._cancel(engine, job_id))
+
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop, number)
+            self._progress.begin(await engine.job(job_id))
+            async for item in engine.follow(job_id):
+                self._progress.show(item)
+            found = await engine.job(job_id)
+            self._progress.end(found)
+            return found
+
+    async def _cancel(self, engine: Engine, job_id: JobId) -> None:
+        self._progress.note("cancelling; press Ctrl-C again to stop at once")
+        try:
+            await engine.cancel(job_id)
+        except Conflict:
+            pass  # it has ended in the meantime

@@ -1,0 +1,59 @@
+"""Checking the expressions of a job at its submission: what is wrong whatever the values."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tork_core.coordinator.decisions.templates import OPENING, templates_of
+from tork_core.errors import ExpressionError
+from tork_core.expressions import FunctionTable, Known, check_template
+from tork_core.model.spec import JobSpec, TaskSpec
+
+
+class Findings(msgspec.Struct):
+    """What was found: ``errors`` with the path of their field, and warnings for names that cannot
+    exist (their values will be empty)."""
+
+    errors: list[ExpressionError] = []
+    warnings: list[str] = []
+
+
+def check_expressions(spec: JobSpec, functions: FunctionTable) -> Findings:
+    """Check all expressions of a job: syntax, functions, namespaces, names."""
+    findings = Findings([], [])
+    variables: list[str] | None = []
+    for number, task in enumerate(spec.tasks):
+        known = _known(spec, variables, functions)
+        for field, text in templates_of(task):
+            _check(text, known, f"tasks[{number}].{field}", findings)
+        variables = _after(variables, task)
+    if spec.output is not None:
+        _check(spec.output, _known(spec, variables, functions), "output", findings)
+    return findings
+
+
+def _check(text: str, known: Known, field: str, findings: Findings) -> None:
+    try:
+        findings.warnings += check_template(text, known, field=field)
+    except ExpressionError as error:
+        findings.errors.append(error)
+
+
+def _known(spec: JobSpec, variables: list[str] | None, functions: FunctionTable) -> Known:
+    return Known(
+        {
+            "inputs": list(spec.inputs or ()),
+            "secrets": list(spec.secrets or ()),
+            "tasks": variables,
+            "job": ["id", "name"],
+        },
+        functions,
+    )
+
+
+def _after(variables: list[str] | None, task: TaskSpec) -> list[str] | None:
+    """The variables that are set after a task; None where a template gives one its name."""
+    if variables is None or task.var is None:
+        return variables
+    return None if OPENING in task.var else [*variables, task.var]
+
