@@ -45,21 +45,30 @@ class Watch:
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
-        self.ended = False
+        self._end = asyncio.Event()
 
     def ring(self, *, ended: bool) -> None:
         """There is news."""
-        self.ended = self.ended or ended
         self._news.set()
+        if ended:
+            self._end.set()
 
     async def wait(self, seconds: float) -> None:
         """Wait for news since the last wait, at most so long."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            pass
+        await _wait(self._news, seconds)
         self._news.clear()
+
+    async def end(self, seconds: float) -> None:
+        """Wait for the news that the job has ended, at most so long."""
+        await _wait(self._end, seconds)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
 
 
 class News:
@@ -111,9 +120,7 @@ async def wait_for_end(news: News, datastore: Datastore, job_id: JobId) -> None:
                 raise NotFound(f"there is no job {job_id}")
             if view.job.state.ended:
                 return
-            deadline = asyncio.get_running_loop().time() + FALLBACK
-            while not watch.ended and asyncio.get_running_loop().time() < deadline:
-                await watch.wait(FALLBACK)
+            await watch.end(FALLBACK)
 
 
 async def follow(

@@ -109,6 +109,7 @@ class Incarnation:
                 supervised("outbox", self._outbox.flush),
                 supervised("repeat", self._outbox.repeat),
                 supervised("logs", self._shipper.run),
+                supervised("early acks", self._node.early_acks.run),
                 group.create_task(self._inherit(), name="inheritance"),
                 group.create_task(self._watch_lease(), name="lease"),
                 group.create_task(self._open_slots(group), name="slots"),
@@ -252,10 +253,8 @@ class Incarnation:
         held = self._ledger.all()
         for holding in held:
             holding.hand_back(HandedBack(reason))
-        attempts = [holding.attempt for holding in held if holding.attempt is not None]
-        if attempts:
-            await asyncio.wait(attempts)
         for holding in held:
+            await holding.left()
             if holding.give_back is not None and holding.report is None:
                 holding.end(handed_back(holding, reason))
 

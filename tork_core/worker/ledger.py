@@ -23,7 +23,11 @@ class HandedBack(Exception):
 
 
 class Holding:
-    """One claim. Its attempt runs in ``attempt``, a task of its own that a stop cancels."""
+    """One claim, from its first asking on.
+
+    Its attempt runs in the task of its slot, between :meth:`enter` and :meth:`leave`; a stop
+    cancels that task only there, and the slot takes the cancellation back.
+    """
 
     def __init__(self, item: ClaimItem) -> None:
         self.item = item
@@ -31,16 +35,34 @@ class Holding:
         self.sent_at = float("-inf")
         """When the claim or the report was last sent (loop time)."""
         self.report: ReportItem | None = None
-        self.attempt: asyncio.Task[None] | None = None
         self.give_back: HandedBack | None = None
         """Set when the attempt is to be handed back instead of reported."""
+        self.stopping = False
+        """Whether the attempt was cancelled by a stop."""
+        self._running: asyncio.Task[object] | None = None
         self._answered = asyncio.Event()
         self._published = asyncio.Event()
+        self._left = asyncio.Event()
 
     @property
     def number(self) -> int:
         """The claim's number, by which orders name it."""
         return self.item.number
+
+    def enter(self) -> None:
+        """The current task begins with the attempt."""
+        self._running = asyncio.current_task()
+        if self.stopping:
+            self._stop()
+
+    def leave(self) -> None:
+        """The attempt has ended, and nothing of it is left."""
+        self._running = None
+        self._left.set()
+
+    async def left(self) -> None:
+        """Wait until nothing of the attempt is left."""
+        await self._left.wait()
 
     async def permission(self) -> bool:
         """Wait for the answer to the claim; True if the attempt may start."""
@@ -55,19 +77,18 @@ class Holding:
 
     def close(self) -> None:
         """Nothing more is to be told of this claim; an attempt that runs is stopped."""
-        running = self.phase in (Phase.ASKING, Phase.GRANTED)
+        open_before = self.phase in (Phase.ASKING, Phase.GRANTED)
         self.phase = Phase.OVER
         self._answered.set()
         self._published.set()
-        if running and self.attempt is not None:
-            self.attempt.cancel()
+        if open_before:
+            self._stop()
 
     def hand_back(self, reason: HandedBack) -> None:
         """Stop the attempt and give it back, if it has not ended."""
         if self.phase in (Phase.ASKING, Phase.GRANTED) and self.give_back is None:
             self.give_back = reason
-            if self.attempt is not None:
-                self.attempt.cancel()
+            self._stop()
 
     def end(self, report: ReportItem) -> None:
         """The attempt has ended; the report is kept until it is settled."""
@@ -83,6 +104,12 @@ class Holding:
     async def delivered(self) -> None:
         """Wait until the broker has the report, or nothing is to be reported."""
         await self._published.wait()
+
+    def _stop(self) -> None:
+        self.stopping = True
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
 
 
 class Ledger:

@@ -18,6 +18,9 @@ PART_CHARACTERS = 32 * 1024
 MESSAGE_CHARACTERS = 256 * 1024
 
 
+_new_decoder = codecs.getincrementaldecoder("utf-8")
+
+
 class TaskLog:
     """The log of one attempt: decodes, filters, numbers, and holds a flood back.
 
@@ -33,7 +36,7 @@ class TaskLog:
         self._filter = text_filter
         self._room = limit
         self._limit = limit
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder: codecs.IncrementalDecoder | None = None
         self._text: list[str] = []
         self._size = 0
         self._parts = 0
@@ -46,6 +49,8 @@ class TaskLog:
         self._room -= len(data)
         if self._room <= 0:
             data = data[: self._room or None]
+        if self._decoder is None:
+            self._decoder = _new_decoder("replace")
         self._append(self._decoder.decode(data))
         if self._room <= 0:
             self._append(f"\n[tork: the log is cut off here, after {self._limit} bytes]\n")
@@ -61,10 +66,10 @@ class TaskLog:
         if self._closed:
             return self._parts
         self._closed = True
-        rest = self._decoder.decode(b"", True)
+        if self._decoder is not None:
+            self._append(self._decoder.decode(b"", True))
         if self._filter is not None:
-            rest = self._filter.feed(rest) + self._filter.flush() if rest else self._filter.flush()
-        self._keep(rest)
+            self._keep(self._filter.flush())
         if self._size:
             await self._shipper.ship(self)
         return self._parts

@@ -52,6 +52,7 @@ class Node:
         self.shipper = shipper
         self.attempts = attempts
         self.ask_always = ask_always
+        self.early_acks = EarlyAcks()
         self.beat = 0
         """The number of the last heartbeat sent."""
         self.draining = False
@@ -138,43 +139,76 @@ class Slot:
     ) -> bool:
         """Run one attempt and ack its message; True if the message was acked before the end."""
         node = self._node
-        loop = asyncio.get_running_loop()
-        early = _EarlyAck(consumer, delivery)
-        async with asyncio.TaskGroup() as group:
-            timer = loop.call_later(HOLD, lambda: group.create_task(early.run()))
-            try:
-                holding.attempt = group.create_task(
-                    node.attempts.run(message, holding, node.shipper)
-                )
-                await asyncio.wait([holding.attempt])
-                if holding.give_back is not None:
-                    holding.end(handed_back(holding, str(holding.give_back)))
-                if holding.report is not None:
-                    node.outbox.send(holding)
-                    await holding.delivered()
-            finally:
-                timer.cancel()
-        if not early.done:
-            await consumer.ack([delivery])
-        return early.done
+        early = node.early_acks.expect(consumer, delivery)
+        try:
+            await self._attempt(message, holding)
+            if holding.give_back is not None:
+                holding.end(handed_back(holding, str(holding.give_back)))
+            if holding.report is not None:
+                node.outbox.send(holding)
+                await holding.delivered()
+        finally:
+            node.early_acks.forget(early)
+        if early.done:
+            return True
+        await consumer.ack([delivery])
+        return False
+
+    async def _attempt(self, message: TaskMessage, holding: Holding) -> None:
+        """Run the attempt in this task; a stop cancels it, and is over when it has ended."""
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            holding.enter()
+            await self._node.attempts.run(message, holding, self._node.shipper)
+        except asyncio.CancelledError:
+            if not holding.stopping or task.uncancel():
+                raise
+        finally:
+            holding.leave()
 
 
-class _EarlyAck:
-    """Takes a long task's message off the queue while the task runs on.
+class EarlyAck:
+    """A message that is held while its task runs; ``done`` once it was acked early."""
+
+    def __init__(self, consumer: Consumer, delivery: Delivery, due: float) -> None:
+        self.consumer = consumer
+        self.delivery = delivery
+        self.due = due
+        self.done = False
+
+
+class EarlyAcks:
+    """Takes long tasks' messages off the queue while the tasks run on.
 
     The consumer is cancelled first: a slot must not be given a message that it cannot start.
     """
 
-    def __init__(self, consumer: Consumer, delivery: Delivery) -> None:
-        self._consumer = consumer
-        self._delivery = delivery
-        self.done = False
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._held: dict[EarlyAck, None] = {}
+
+    def expect(self, consumer: Consumer, delivery: Delivery) -> EarlyAck:
+        """Ack the message when it has been held for too long."""
+        early = EarlyAck(consumer, delivery, self._clock() + HOLD)
+        self._held[early] = None
+        return early
+
+    def forget(self, early: EarlyAck) -> None:
+        """The task has ended."""
+        self._held.pop(early, None)
 
     async def run(self) -> None:
-        """Cancel and ack; a message that cannot be acked comes again elsewhere, and is refused."""
-        self.done = True
-        try:
-            await self._consumer.cancel()
-            await self._consumer.ack([self._delivery])
-        except Unavailable as error:
-            _log.info("ack.failed", error=str(error))
+        """Ack what is due, until cancelled."""
+        while True:
+            await asyncio.sleep(1.0)
+            now = self._clock()
+            for early in [early for early in self._held if early.due <= now]:
+                self.forget(early)
+                early.done = True
+                try:
+                    await early.consumer.cancel()
+                    await early.consumer.ack([early.delivery])
+                except Unavailable as error:
+                    # It comes again elsewhere, and is refused: no reason to end its task.
+                    _log.info("ack.failed", error=str(error))

@@ -49,7 +49,7 @@ class TaskTemplates:
     def render(self) -> TaskSpec:
         """The task with all templates filled in; raises ExpressionError with the field's path."""
         written = self._written
-        if not any(True for _ in templates_of(written)):
+        if not _has_templates(written):
             return written
         render, field = self._scope.render, self._field
         rendered = msgspec.structs.replace(
@@ -168,6 +168,13 @@ def templates_of(task: TaskSpec) -> Iterator[tuple[str, str]]:
     for field, text in fields:
         if text is not None and OPENING in text:
             yield field, text
+
+
+def _has_templates(task: TaskSpec) -> bool:
+    """Whether anything of a task has to be filled in; most tasks have nothing."""
+    texts = (task.name, task.var, task.image, task.queue, *(task.cmd or ()))
+    values = task.env.values() if task.env else ()
+    return any(OPENING in text for text in (*texts, *values) if text is not None)
 
 
 def _each(value: T | None, change: Callable[[T], T]) -> T | None:
