@@ -1,7 +1,8 @@
 """The engine: puts a configuration's parts together, opens them, and closes them.
 
-A job's way leads from here through the coordinator (``coordinator/``, whose decisions are in
-``coordinator/decisions/``), the broker's queues, the worker (``worker/``) and its runtime, and back.
+A job's way leads from here through the coordinator (``coordinator/``, its decisions are in
+``coordinator/decisions/``) and the broker's queues to the worker (``worker/``) and its runtime, and
+back.
 """
 
 from __future__ import annotations

@@ -84,9 +84,7 @@ async def supervise(
         await backoff.wait()
 
 
-async def retrying(
-    what: str, call: Callable[[], Awaitable[T]], environment: Environment
-) -> T:
+async def retrying(what: str, call: Callable[[], Awaitable[T]], environment: Environment) -> T:
     """Call until no service is away; returns what the call returns."""
     backoff = Backoff(environment)
     while True:

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 
-from faults import Faults
-from history import CheckedStore, History
-from virtual_loop import NODE, VirtualLoop
-from wires import SimBroker, SimDatastore
+from tork_memory.queues import MemoryQueues
 
+from tests.simulation.faults import Faults
+from tests.simulation.history import CheckedStore, History
+from tests.simulation.virtual_loop import NODE, VirtualLoop
+from tests.simulation.wires import EPOCH, SimBroker, SimDatastore
 from tork_core.coordinator.coordinator import Coordinator
 from tork_core.coordinator.decisions.rules import Rules
 from tork_core.errors import TaskFailed
@@ -23,9 +24,7 @@ from tork_core.interfaces.runtime import Execution, Start
 from tork_core.settings.core import CoordinatorSettings, WorkerSettings
 from tork_core.worker.attempts import Offer
 from tork_core.worker.worker import Worker
-from tork_memory.queues import MemoryQueues
 
-EPOCH = 1_800_000_000.0
 QUEUES = ("default", "other")
 
 NODE_FREE = Context()
@@ -47,9 +46,7 @@ class World:
         self.arrived: dict[bytes, float] = {}
         """When each message last came to its queue."""
         self.queues = DatedQueues(self)
-        self.store = CheckedStore(
-            self.environment, self.history, stepwise=self.plan.random() < 0.5
-        )
+        self.store = CheckedStore(self.environment, self.history, stepwise=self.plan.random() < 0.5)
         self.away: dict[str, float] = {}
         """Until when each service is away."""
 

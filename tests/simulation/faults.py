@@ -29,7 +29,7 @@ class Faults:
     task_failure: float = 0.1
     sweeper: bool = True
     honest: bool = False
-    """No faults of workers, and a broker that neither loses nor invents: doubled work is counted."""
+    """No faults of workers, and a broker that loses nothing: doubled work must be nought."""
 
 
 EVERYTHING = Faults(

@@ -6,12 +6,13 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 
-from tork_core.interfaces.datastore import HeldTask
-from tork_core.interfaces.environment import Environment
-from tork_core.model.job import Job, JobId, Task, TaskId
-from tork_core.model.states import JobState, TaskState
 from tork_memory.rows import EncodedChange
 from tork_memory.store import MemoryStore
+
+from tork_core.interfaces.datastore import HeldTask
+from tork_core.interfaces.environment import Environment
+from tork_core.model.job import Claim, Job, JobId, Task, TaskId
+from tork_core.model.states import JobState, TaskState
 
 LAPSE = 25.0
 """The lease less five seconds: a worker without a confirmed heartbeat for so long has stopped."""
@@ -111,9 +112,8 @@ class History:
                 raise self.broken(f"{name} went from {old.state} to {task.state}")
             if task.attempt < old.attempt:
                 raise self.broken(f"{name} went back to attempt {task.attempt}")
-            if task.attempt == old.attempt and old.claim is not None:
-                if task.claim is None or task.claim.key != old.claim.key:
-                    raise self.broken(f"the claim of {name} changed within an attempt")
+            if task.attempt == old.attempt and _changed(old.claim, task.claim):
+                raise self.broken(f"the claim of {name} changed within an attempt")
             if task.attempt > old.attempt:
                 self._check_new_attempt(old)
         if task.state is TaskState.COMPLETED:
@@ -138,6 +138,11 @@ class History:
             raise self.broken(f"task {task.id} has the result of another attempt: {task.output}")
         if task.claim is None or task.claim.node != starts[0].node:
             raise self.broken(f"task {task.id} has the result of a worker without its claim")
+
+
+def _changed(old: Claim | None, new: Claim | None) -> bool:
+    """Whether a claim that was recorded is another now."""
+    return old is not None and (new is None or new.key != old.key)
 
 
 class CheckedStore(MemoryStore):

@@ -1,25 +1,21 @@
 """The engine with one of its rules broken on purpose: the simulator has to find each of them.
 
-``python tests/simulation/mutations.py`` tells for every mutation at which seed it was found.
+``python -m tests.simulation.mutations`` tells for every mutation at which seed it was found.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-sys.path.insert(0, str(Path(__file__).parent))
+from tork_memory.rows import EncodedChange
 
-import wires
-from cluster import EPOCH
-from history import CheckedStore
-from simulate import run_seed, silence
-
+from tests.simulation import wires
+from tests.simulation.history import CheckedStore
+from tests.simulation.simulate import run_seed, silence
 from tork_core.coordinator import sweeper
 from tork_core.coordinator.decisions import claiming, draft, ending, fold
 from tork_core.coordinator.decisions.draft import Draft, Verdict
@@ -28,7 +24,6 @@ from tork_core.coordinator.decisions.inputs import Claimed
 from tork_core.interfaces.datastore import HeldTask, Waiting
 from tork_core.model.messages import Heartbeat
 from tork_core.worker import incarnation, outbox
-from tork_memory.rows import EncodedChange
 
 LIMIT = 1_000
 """Within so many seeds every mutation is found."""
@@ -125,7 +120,7 @@ def clocks_of_nodes() -> Iterator[None]:
 
     async def skewed(self: wires.SimDatastore, keys: Any) -> Any:
         loaded = await load(self, keys)
-        seconds = EPOCH + self.world.loop.time() + self.machine.skew
+        seconds = wires.EPOCH + self.world.loop.time() + self.machine.skew
         loaded.now = datetime.fromtimestamp(seconds, loaded.now.tzinfo)
         return loaded
 

@@ -1,6 +1,6 @@
 """One run of the simulator: a cluster, users, and everything that goes wrong, from one seed.
 
-``python tests/simulation/simulate.py --seeds 0:1000`` runs seeds; a failing one is replayed by
+``python -m tests.simulation --seeds 0:1000`` runs seeds; a failing one is replayed by
 the command that it prints.
 """
 
@@ -11,23 +11,19 @@ import asyncio
 import logging
 import multiprocessing
 import random
-import sys
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TypeVar
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 import structlog
-from cluster import QUEUES, CoordinatorMachine, Machine, WorkerMachine, World
-from faults import Faults, faults_of
-from history import Violation, check_end
-from virtual_loop import Stalled, VirtualLoop
-from wires import POINTS
 
+from tests.simulation.cluster import QUEUES, CoordinatorMachine, Machine, WorkerMachine, World
+from tests.simulation.faults import Faults, faults_of
+from tests.simulation.history import Violation, check_end
+from tests.simulation.virtual_loop import Stalled, VirtualLoop
+from tests.simulation.wires import POINTS
 from tork_core.coordinator.coordinator import Coordinator
 from tork_core.errors import Conflict, TorkError, Unavailable
 from tork_core.model.job import JobId
@@ -42,7 +38,7 @@ TROUBLE = 120.0
 PATIENCE = 30 * 60.0
 """Seconds of virtual time after the last fault in which every job has to end."""
 
-COMMAND = "python tests/simulation/simulate.py --seeds"
+COMMAND = "python -m tests.simulation --seeds"
 
 
 @dataclass
@@ -66,7 +62,8 @@ class Run:
             for n in range(plan.choice((1, 2, 2, 3)))
         ]
         self.workers = [
-            WorkerMachine(self.world, f"worker {n + 1}") for n in range(plan.choice((1, 2, 3, 3, 4)))
+            WorkerMachine(self.world, f"worker {n + 1}")
+            for n in range(plan.choice((1, 2, 3, 3, 4)))
         ]
         self.accepted: dict[JobId, bool | None] = {}
         self.over = asyncio.Event()
@@ -154,7 +151,7 @@ class Run:
                     if error is None:
                         return call.result(), unsure
                     if isinstance(error, Conflict):
-                        raise Unsure from error if unsure else error
+                        raise (Unsure() if unsure else error) from error
                     assert isinstance(error, Unavailable), error
                 call.cancel()
                 unsure = True
@@ -186,7 +183,9 @@ class Run:
         if faults.clock_jumps:
             for machine in machines:
                 skew = plan.choice((0.0, -3600.0, 3600.0, 3.0))
-                events.append((plan.uniform(0, 60), lambda m=machine, s=skew: setattr(m, "skew", s)))
+                events.append(
+                    (plan.uniform(0, 60), lambda m=machine, s=skew: setattr(m, "skew", s))
+                )
         events.sort(key=lambda event: event[0])
         for at, event in events:
             await asyncio.sleep(max(0.0, at - world.loop.time()))
@@ -337,13 +336,11 @@ def main() -> int:
                 print(result.seed, result.digest)
             if result.error:
                 failed += 1
-                print(f"seed {result.seed}: {result.error}\n  replay: {COMMAND} {result.seed} --logs")
+                print(
+                    f"seed {result.seed}: {result.error}\n  replay: {COMMAND} {result.seed} --logs"
+                )
     print(f"{len(seeds)} seeds, {failed} failed; {dict(sorted(total.items()))}")
     if args.jobs == 1:
         crashed, seen = len(POINTS.crashed), len(POINTS.seen)
         print(f"crashes at {crashed} of {seen} await points ({POINTS.share:.0%})")
     return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,6 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tork_memory.broker import MemoryBroker
+from tork_memory.datastore import MemoryDatastore
+
 from tork_core.errors import Unavailable
 from tork_core.interfaces.broker import Consumer, Delivery, Depth, Outgoing
 from tork_core.interfaces.datastore import (
@@ -27,15 +30,16 @@ from tork_core.model.job import Event, JobId, JobRecord, LogPart, TaskId
 from tork_core.model.messages import HEARTBEAT, Heartbeat, TaskMessage, decoder
 from tork_core.model.node import Node as NodeRow
 from tork_core.model.spec import TaskSpec
-from tork_memory.broker import MemoryBroker
-from tork_memory.datastore import MemoryDatastore
 
 if TYPE_CHECKING:
-    from cluster import Machine, World
+    from tests.simulation.cluster import Machine, World
 
 T = TypeVar("T")
 
 PATIENCE = 5.0
+
+EPOCH = 1_800_000_000.0
+"""The datastore's time when a run begins, in seconds."""
 
 _decode_beat = decoder(Heartbeat)
 _decode_task = decoder(TaskMessage)
@@ -161,22 +165,24 @@ class SimBroker(Wire):
     def _check_resend(self, message: Outgoing) -> None:
         """With an honest broker, what has been waiting in its queue must not be sent again.
 
-        What has come back from a lost connection, or came only now (its coordinator was kept from
-        publishing it), may: the queue was empty meanwhile.
+        What has come back from a lost connection may, and what was published long after its
+        commit, because its coordinator was cut off: it was missing from its queue for a time.
         """
         queue = self.world.queues.find(message.queue)
-        task_id = _decode_task(message.body).task_id.encode()
-        now = self.world.loop.time()
-        waiting = [
-            copy
-            for level in (queue._levels if queue else ())
-            for copy in [*level.fresh, *(entry[1] for entry in level.returned)]
-            if copy.waits and not copy.redelivered and now - self.world.arrived[copy.body] > PATIENCE
-        ]
-        if any(task_id in copy.body for copy in waiting):
-            raise self.world.history.broken(
-                f"task {task_id.decode()} was sent again while it merely waited"
-            )
+        task_id = _decode_task(message.body).task_id
+        for level in queue._levels if queue else ():
+            for copy in [*level.fresh, *(entry[1] for entry in level.returned)]:
+                if copy.waits and not copy.redelivered and self._was_there(copy.body, task_id):
+                    raise self.world.history.broken(
+                        f"task {task_id} was sent again while it merely waited"
+                    )
+
+    def _was_there(self, body: bytes, task_id: TaskId) -> bool:
+        """Whether this is a message of the task that came in time and has waited since."""
+        copy = _decode_task(body)
+        arrived, now = self.world.arrived[body], self.world.loop.time()
+        in_time = EPOCH + arrived - copy.sent_at.timestamp() < PATIENCE
+        return copy.task_id == task_id and in_time and now - arrived > PATIENCE
 
     def _note_heartbeats(self, messages: Sequence[Outgoing], sent_at: float) -> None:
         for message in messages:
@@ -221,7 +227,7 @@ class SimConsumer:
     async def batch(self, limit: int) -> list[Delivery]:
         found = await self._inner.batch(limit)
         wire = self._wire
-        while wire.machine.is_deaf():
+        while wire.machine.is_deaf():  # noqa: ASYNC110 -- virtual time: it costs nothing
             await asyncio.sleep(0.5)
         await wire.back("broker")
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from collections.abc import Mapping
@@ -131,7 +132,5 @@ class _Run:
 
     async def _cancel(self, engine: Engine, job_id: JobId) -> None:
         self._progress.note("cancelling; press Ctrl-C again to stop at once")
-        try:
+        with contextlib.suppress(Conflict):  # it has ended in the meantime
             await engine.cancel(job_id)
-        except Conflict:
-            pass  # it has ended in the meantime

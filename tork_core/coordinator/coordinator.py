@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 
+import structlog
 
 from tork_core._version import __version__
 from tork_core.coordinator.deciding import Decider
@@ -24,7 +25,6 @@ from tork_core.model.node import Node, NodeKind, NodeState
 from tork_core.model.spec import JobSpec
 from tork_core.settings.core import CoordinatorSettings
 from tork_core.supervision import supervise
-
 
 
 class Coordinator:
@@ -85,6 +85,7 @@ class Coordinator:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        structlog.contextvars.bind_contextvars(node=self.node.id)
         loops = {
             "requests": self._requests.run,
             "intake": self._intake.run,

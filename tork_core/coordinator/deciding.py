@@ -84,13 +84,16 @@ class Decider:
     async def _alone(self, job_id: JobId, items: Sequence[Input], decided: Decided) -> None:
         """Decide for a contended job under its lock, which keeps other deciders away."""
         name = f"job:{job_id}"
-        while not await self._datastore.lease(name, self._holder, LOCK_SECONDS):
+        while not await self._lock(name):  # noqa: ASYNC110 -- who has it may be another process
             await asyncio.sleep(0.01 + self._environment.random.random() * 0.04)
         try:
             while await self._attempt({job_id: items}, decided):
                 _log.info("job.contended", job=job_id)
         finally:
             await self._datastore.release(name, self._holder)
+
+    async def _lock(self, name: str) -> bool:
+        return await self._datastore.lease(name, self._holder, LOCK_SECONDS)
 
     async def _fold(self, inputs: Inputs, decided: Decided) -> list[Outcome]:
         """Fold every job's inputs; load again, with more tasks, where a decision needs them."""

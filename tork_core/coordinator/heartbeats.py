@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 
@@ -59,7 +60,7 @@ class Heartbeats:
         async with self._broker.consume([HEARTBEAT], prefetch=2 * BATCH) as consumer:
             while True:
                 deliveries = await consumer.batch(BATCH)
-                await retrying("heartbeats", lambda: self._handle(deliveries), self._environment)
+                await retrying("heartbeats", partial(self._handle, deliveries), self._environment)
                 await consumer.ack(deliveries)
 
     async def _handle(self, deliveries: list[Delivery]) -> None:

@@ -11,6 +11,7 @@ import structlog
 from tork_core.coordinator.deciding import Decided, Decider
 from tork_core.coordinator.decisions.inputs import Claimed, Input, Nudged, Reported, Ripened
 from tork_core.coordinator.publishing import Publisher
+from tork_core.dead_letters import dead_letter
 from tork_core.errors import Unavailable
 from tork_core.interfaces.broker import Broker, Consumer, Delivery, Outgoing
 from tork_core.interfaces.environment import Environment
@@ -29,7 +30,6 @@ from tork_core.model.messages import (
     decoder,
     encode,
 )
-from tork_core.dead_letters import dead_letter
 from tork_core.supervision import retrying
 
 _log = structlog.get_logger()
@@ -88,7 +88,7 @@ class Intake:
             sends.create_task(self._send(consumer, deliveries, decided, refused, room))
 
     async def _handle(self, deliveries: list[Delivery]) -> tuple[Decided, list[Outgoing]]:
-        """Decide a batch; returns what follows, and what goes to the dead letters or round again."""
+        """Decide a batch; returns what follows, and what goes round again or to the dead letters."""
         refused: list[Outgoing] = []
         by_job: dict[JobId, list[Part]] = {}
         for delivery in deliveries:
@@ -101,9 +101,7 @@ class Intake:
             for part in parts:
                 by_job.setdefault(part.job_id, []).append(part)
         inputs = {job_id: [part.input for part in parts] for job_id, parts in by_job.items()}
-        decided = await retrying(
-            "decide", lambda: self._decider.decide(inputs), self._environment
-        )
+        decided = await retrying("decide", lambda: self._decider.decide(inputs), self._environment)
         for job_id, error in decided.failures.items():
             refused += [self._again(part, error) for part in by_job[job_id]]
         return decided, refused
@@ -118,13 +116,9 @@ class Intake:
     ) -> None:
         """Publish what follows, then ack; what cannot be acked comes again, and changes nothing."""
         try:
-            await retrying(
-                "publish", lambda: self._publisher.publish(decided), self._environment
-            )
+            await retrying("publish", lambda: self._publisher.publish(decided), self._environment)
             if refused:
-                await retrying(
-                    "publish", lambda: self._broker.publish(refused), self._environment
-                )
+                await retrying("publish", lambda: self._broker.publish(refused), self._environment)
             await consumer.ack(deliveries)
         except Unavailable as error:
             _log.info("ack.failed", error=str(error), messages=len(deliveries))

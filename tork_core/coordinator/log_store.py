@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 
 from tork_core.coordinator.publishing import notice
@@ -32,7 +34,7 @@ class LogStore:
         async with self._broker.consume([LOGS], prefetch=2 * BATCH) as consumer:
             while True:
                 deliveries = await consumer.batch(BATCH)
-                await retrying("logs", lambda: self._store(deliveries), self._environment)
+                await retrying("logs", partial(self._store, deliveries), self._environment)
                 await consumer.ack(deliveries)
 
     async def _store(self, deliveries: list[Delivery]) -> None:

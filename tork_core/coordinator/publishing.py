@@ -1,4 +1,4 @@
-"""From committed outcomes to messages: tasks to their queues, orders to nodes, news to observers."""
+"""From committed outcomes to messages: tasks to queues, orders to nodes, news to observers."""
 
 from __future__ import annotations
 
@@ -51,9 +51,7 @@ class Publisher:
         if unknown:
             known |= await self._datastore.specs(unknown)
         return [
-            _task_message(item, known[item.task.id])
-            for item in dispatches
-            if item.task.id in known
+            _task_message(item, known[item.task.id]) for item in dispatches if item.task.id in known
         ]
 
 

@@ -116,9 +116,7 @@ class Sweeper:
     async def _expire_nodes(self) -> None:
         """Nodes that are silent, and the tasks of those that are gone."""
         now, nodes = await self._datastore.nodes()
-        expiry = expired(
-            nodes, self._node.id, now, lease=self._lease, gap=timedelta(seconds=GAP)
-        )
+        expiry = expired(nodes, self._node.id, now, lease=self._lease, gap=timedelta(seconds=GAP))
         if expiry.held_back:
             _log.warning("nodes.silent", nodes=expiry.held_back, waiting="three leases")
         lost = await self._datastore.expire(expiry.nodes) if expiry.nodes else []
@@ -135,7 +133,11 @@ class Sweeper:
         inputs: dict[JobId, list[Input]] = {}
         for held in await self._datastore.running(gone):
             item = Lost(
-                held.job_id, held.task_id, held.attempt, held.claim, f"node {held.claim.node} is gone"
+                held.job_id,
+                held.task_id,
+                held.attempt,
+                held.claim,
+                f"node {held.claim.node} is gone",
             )
             inputs.setdefault(held.job_id, []).append(item)
         await self._decide(inputs)

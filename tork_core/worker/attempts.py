@@ -76,7 +76,7 @@ class Attempts:
             text = _filtered(str(error), self._open_filter, message)
             holding.end(_report(holding, error=text, log_parts=await log.close()))
         except Exception as error:  # noqa: BLE001 -- a runtime's fault fails its task, not the slot
-            _log.exception("runtime.failed", job=message.job_id, task=message.task_id)
+            _log.exception("runtime.failed", runtime=self._offer.name)
             text = f"runtime {self._offer.name}: {type(error).__name__}: {error}"
             text = _filtered(text, self._open_filter, message)
             holding.end(_report(holding, error=text, log_parts=await log.close()))

@@ -116,7 +116,7 @@ class Incarnation:
             ]
             beat = supervised("beat", self._beat)
             end = await self._ending
-            _log.info("worker.ending", node=self._row.id, reason=end.value)
+            _log.info("worker.ending", reason=end.value)
             if end is End.DRAINED:
                 await self._leave()
             # A node that has lost its lease must not renew it while it stops.
@@ -209,7 +209,7 @@ class Incarnation:
     async def _watch_lease(self) -> None:
         """End when no heartbeat has reached the broker for so long that the lease may run out."""
         clock = asyncio.get_running_loop().time
-        while (left := self._node.lapses_at - clock()) > 0:
+        while (left := self._node.lapses_at - clock()) > 0:  # noqa: ASYNC110 -- it moves on
             await asyncio.sleep(left)
         self._end(End.LAPSED)
 
@@ -245,7 +245,7 @@ class Incarnation:
                 await self._ledger.emptied()
                 await self._send_beat(NodeState.OFFLINE)
         except (TimeoutError, Unavailable) as error:
-            _log.warning("worker.left_unsettled", node=self._row.id, error=str(error))
+            _log.warning("worker.left_unsettled", error=str(error))
 
     async def _stop(self, reason: str) -> None:
         """Stop everything at once: others may start it soon. The reports are left behind."""
@@ -263,4 +263,3 @@ class Incarnation:
         for slot, task in self._slots:
             if slot.idle:
                 task.cancel()
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import structlog
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from tork_core.dead_letters import dead_letter
 from tork_core.errors import Unavailable
@@ -111,12 +112,14 @@ class Slot:
             await node.broker.publish([dead_letter(delivery, str(error))])
             await consumer.ack([delivery])
             return False
+        bind_contextvars(job=message.job_id, task=message.task_id, attempt=message.attempt)
         holding = self._claim(message, delivery)
         try:
             return await self._run(message, holding, delivery, consumer)
         finally:
             if holding.report is None:
                 node.ledger.close(holding.number)
+            unbind_contextvars("job", "task", "attempt")
 
     def _claim(self, message: TaskMessage, delivery: Delivery) -> Holding:
         node = self._node

@@ -65,6 +65,7 @@ class Worker:
         estates: list[Estate] = []
         while not self._draining:
             node = self._new_node()
+            structlog.contextvars.bind_contextvars(node=node.id)
             self._incarnation = Incarnation(
                 node,
                 self._broker,
@@ -74,7 +75,7 @@ class Worker:
                 self._cluster,
                 estates,
             )
-            _log.info("worker.started", node=node.id, queues=node.queues)
+            _log.info("worker.started", queues=node.queues)
             end, estate = await self._incarnation.run()
             if end is End.DRAINED:
                 return

@@ -56,4 +56,3 @@ def _after(variables: list[str] | None, task: TaskSpec) -> list[str] | None:
     if variables is None or task.var is None:
         return variables
     return None if OPENING in task.var else [*variables, task.var]
-

@@ -22,8 +22,9 @@ def claim(draft: Draft, item: Claimed) -> None:
 
 
 def is_open(draft: Draft, task: Task) -> bool:
-    """Whether anything may still happen to a task."""
-    return not draft.job.state.ended and not task.state.ended
+    """Whether a worker has a say in a task: not before it was sent out, and not after its end."""
+    waits_or_runs = task.state in (TaskState.SCHEDULED, TaskState.RUNNING)
+    return waits_or_runs and not draft.job.state.ended
 
 
 def record(draft: Draft, task: Task, found: Claim) -> Task:

@@ -48,6 +48,7 @@ def fold(
         if first is None:
             return _unknown_job(job_id, inputs)
         view = new_view(first, now)
+        inputs = [first, *(item for item in inputs if item is not first)]
     draft = Draft(view, now, rules, asked)
     for item in inputs:
         _apply(draft, item)

@@ -23,7 +23,7 @@ T = TypeVar("T")
 OPENING = "{{"
 NAMESPACES = ("inputs", "secrets", "tasks", "job")
 _NOTHING_DRAWN = random.Random(0)
-"""For templates that call no function: making a seeded source for each would cost more than them."""
+"""For templates that call no function: a seeded source for each would cost more than they do."""
 
 MAX_VAR = 64
 """The longest name of a variable, in characters."""
