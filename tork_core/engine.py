@@ -8,7 +8,7 @@ back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -22,11 +22,12 @@ from tork_core.coordinator.following import MissingLog, News, follow, wait_for_e
 from tork_core.errors import InvalidJob, NotFound, UsageError
 from tork_core.interfaces.datastore import Datastore
 from tork_core.interfaces.environment import Environment
-from tork_core.middleware.chain import Chain
+from tork_core.middleware.chain import Chain, shown_event
 from tork_core.model.answers import JobAnswer, job_answer
 from tork_core.model.job import Event, JobId, LogPart
 from tork_core.model.reading import Format, check_job, read_job
 from tork_core.model.spec import JobSpec
+from tork_core.model.states import TaskState
 from tork_core.plugins import Registry, load
 from tork_core.settings.configuration import Configuration
 from tork_core.settings.core import (
@@ -110,6 +111,7 @@ class Engine:
         rules = Rules(
             functions=self._functions,
             admit_task=lambda spec: self._chain.admit_task("schedule", spec),
+            log_secrets=self._chain.log_secrets,
             lost_limit=cluster.lost_limit,
         )
         self._coordinator = Coordinator(broker, self._datastore, rules, environment, cluster)
@@ -126,7 +128,7 @@ class Engine:
         await stack.enter_async_context(self._running())
 
     @asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
+    async def _running(self) -> AsyncGenerator[None]:
         """Run everything beside the caller; at the end the worker drains first."""
         async with asyncio.TaskGroup() as group:
             coordinator = group.create_task(self._coordinator.run(), name="coordinator")
@@ -196,10 +198,15 @@ class Engine:
 
         The whole log of an attempt comes before the event of its end. Secrets are hidden.
         """
+        show: Callable[[str], str] | None = None
         async for item in follow(self._news, self._datastore, job_id, after=after):
-            if isinstance(item, Event):
-                item = self._chain.show_events(await self._stored(job_id), [item])[0]
-            yield item
+            if not isinstance(item, Event):
+                yield item
+                continue
+            if show is None or item.state == TaskState.SCHEDULED:
+                # A task that is new may bring secrets of its own.
+                show = self._chain.text_of(await self._stored(job_id))
+            yield shown_event(item, show)
 
     async def _stored(self, job_id: JobId) -> JobAnswer:
         record = await self._datastore.job(job_id)

@@ -211,7 +211,6 @@ def _pretty(stream: TextIO | None) -> list[structlog.typing.Processor]:
         _printable,
         structlog.dev.ConsoleRenderer(
             colors=colors,
-            pad_event_to=24,
             timestamp_key="timestamp",
             exception_formatter=structlog.dev.plain_traceback,
         ),

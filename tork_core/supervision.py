@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import structlog
 
@@ -46,7 +46,8 @@ class Backoff:
 def absence(error: BaseException) -> Unavailable | None:
     """The service's absence that an error is all about, also when task groups have wrapped it."""
     if isinstance(error, BaseExceptionGroup):
-        found = [absence(inner) for inner in error.exceptions]
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        found = [absence(inner) for inner in group.exceptions]
         return found[0] if all(found) else None
     return error if isinstance(error, Unavailable) else None
 

@@ -67,7 +67,7 @@ def test_an_unknown_provider_is_wrong_usage(tork_work, name: str, words: list[st
 
 
 def test_a_broken_plugin_stops_what_needs_providers(
-    tork_work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tork, tork_work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = tmp_path / "acme_bad-1.dist-info"
     info.mkdir()
@@ -80,3 +80,4 @@ def test_a_broken_plugin_stops_what_needs_providers(
     assert "TORK_PLUGINS_DISABLED=bad" in done.err
     assert tork_work("job.yaml", TORK_PLUGINS_DISABLED="bad").status == 0
     assert tork_work("--help").status == 0
+    assert "acme-bad (plugin bad) is broken" in tork("--help").out

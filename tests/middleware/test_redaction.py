@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tork_core.interfaces.middleware import TaskLogContext
 from tork_core.middleware.chain import Chain
@@ -211,3 +213,24 @@ def test_a_secret_of_the_job_goes_with_the_tasks_that_use_it() -> None:
 def test_a_task_without_secrets_has_no_filter() -> None:
     context = TaskLogContext(job_id="j", task_id="t", attempt=1, env={"A": "b", "PASSWORD": "abc"})
     assert open_log(context) is None
+
+
+@given(st.text(min_size=4, max_size=40), st.text(max_size=8), st.text(max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_no_secret_is_in_any_text_of_an_answer(secret: str, before: str, after: str) -> None:
+    text = before + secret + after
+    shown = show_job(
+        job(
+            inputs={"A_SECRET": secret},
+            execution=[task(run=text, env={"X": text}), task(error=text, cmd=["a", text])],
+            error=text,
+            tags=[text],
+        )
+    )
+    first, second = shown.execution
+    texts = [first.run, *(first.env or {}).values(), second.error, *(second.cmd or ())]
+    wanted = [secret.strip(), *(line.strip() for line in secret.splitlines())]
+    for hidden in (line for line in wanted if len(line) >= 4 and line not in REDACTED):
+        assert not any(
+            hidden in (text or "") for text in [*texts, shown.error, *(shown.tags or ())]
+        )

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ _MOST_LINES = 14
 """Lines of an error that are shown."""
 
 INTERRUPTED = 130
+PIPE_CLOSED = 141
+"""What a shell reports of a program that SIGPIPE has ended."""
 
 
 @dataclass
@@ -36,8 +39,6 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
     try:
         status = _run(command, arguments, this)
         sys.stdout.flush()
-    except BrokenPipeError:
-        return _pipe_closed()
     except BaseException as error:  # noqa: BLE001 - the last line of defence
         return _failed(error, debug=this.debug)
     return status
@@ -86,9 +87,11 @@ def _set_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 def _failed(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
+    errors = list(_leaves(error))
+    if any(isinstance(leaf, BrokenPipeError) for leaf in errors) and _nobody_reads():
+        return PIPE_CLOSED
     if debug:
         traceback.print_exception(error)
-    errors = list(_leaves(error))
     if any(_is_interrupt(leaf) for leaf in errors):
         return INTERRUPTED
     lines = [line for leaf in errors for line in _lines(leaf)]
@@ -126,8 +129,13 @@ def _lines(error: BaseException) -> list[str]:
     ]
 
 
-def _pipe_closed() -> int:
-    """Whoever read our output has seen enough: end quietly, as other programs do."""
+def _nobody_reads() -> bool:
+    """Whether whoever read our output has seen enough. Then we end quietly, as others do."""
+    output = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(output, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False  # Another pipe is broken: one to a service, perhaps.
     # Python flushes once more when it ends, and would complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True

@@ -58,7 +58,7 @@ class Progress:
         if job.result is not None:
             self._line(f"result: {clean(job.result)}")
         if job.state is not JobState.COMPLETED and job.error:
-            self._line(f"error: {clean(job.error)}")
+            self._line(f"error: {clean(_first_line(job.error))}")
 
     def note(self, text: str) -> None:
         """Something that the user should know."""
@@ -67,7 +67,7 @@ class Progress:
     def _task(self, event: Event, task_id: TaskId) -> None:
         name = self._names[task_id] = clean(event.name)
         again = f", attempt {event.attempt}" if event.attempt > 1 else ""
-        detail = f": {clean(event.detail)}" if event.detail else ""
+        detail = f": {clean(_first_line(event.detail))}" if event.detail else ""
         if event.state == TaskState.SCHEDULED:
             if event.attempt > 1 or task_id in self._started:
                 self._line(f"  {name}: scheduled again{again}{detail}", colour="yellow")
@@ -106,6 +106,11 @@ class Progress:
 def clean(text: str) -> str:
     """The text without what would steer a terminal."""
     return _CONTROL.sub("", text)
+
+
+def _first_line(text: str) -> str:
+    """The first line of an error; the end of the log, which follows in it, was shown already."""
+    return text.split("\n", 1)[0]
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> str:

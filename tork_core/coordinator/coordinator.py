@@ -49,7 +49,7 @@ class Coordinator:
         self._environment = environment
         self._settings = settings
         decider = Decider(datastore, rules, environment, self.node.id)
-        publisher = Publisher(broker, datastore)
+        publisher = Publisher(broker, datastore, rules)
         self._requests = Requests(
             datastore, decider, publisher, environment, limit=settings.max_waiting_submissions
         )

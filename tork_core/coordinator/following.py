@@ -7,7 +7,7 @@ misses nothing when news are lost: it looks again every :data:`FALLBACK` seconds
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 
 import msgspec
@@ -89,7 +89,7 @@ class News:
                         _log.error("message.undecodable", queue=EVENTS, error=str(error))
 
     @contextmanager
-    def watch(self, job_id: JobId) -> Iterator[Watch]:
+    def watch(self, job_id: JobId) -> Generator[Watch]:
         """Be told of one job."""
         watch = Watch()
         self._watches.setdefault(job_id, []).append(watch)

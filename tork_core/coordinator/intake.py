@@ -88,7 +88,7 @@ class Intake:
             sends.create_task(self._send(consumer, deliveries, decided, refused, room))
 
     async def _handle(self, deliveries: list[Delivery]) -> tuple[Decided, list[Outgoing]]:
-        """Decide a batch; returns what follows, and what goes round again or to the dead letters."""
+        """Decide a batch; returns what follows, and what goes round again or is dead."""
         refused: list[Outgoing] = []
         by_job: dict[JobId, list[Part]] = {}
         for delivery in deliveries:

@@ -6,19 +6,21 @@ from collections.abc import Iterable
 
 from tork_core.coordinator.deciding import Decided
 from tork_core.coordinator.decisions.draft import Dispatch, Order, Verdict
+from tork_core.coordinator.decisions.rules import Rules
 from tork_core.interfaces.broker import Broker, Outgoing
 from tork_core.interfaces.datastore import Datastore
 from tork_core.model.job import JobId, TaskId
 from tork_core.model.messages import EVENTS, Notice, Orders, TaskMessage, encode, node_queue
-from tork_core.model.spec import TaskSpec
+from tork_core.model.spec import JobSpec, TaskSpec
 
 
 class Publisher:
     """Publishes what follows from decisions."""
 
-    def __init__(self, broker: Broker, datastore: Datastore) -> None:
+    def __init__(self, broker: Broker, datastore: Datastore, rules: Rules) -> None:
         self._broker = broker
         self._datastore = datastore
+        self._rules = rules
 
     async def publish(self, decided: Decided) -> int:
         """Publish all that follows from a batch in one write; returns how many task messages.
@@ -39,34 +41,38 @@ class Publisher:
 
     async def _task_messages(self, decided: Decided) -> list[Outgoing]:
         known: dict[TaskId, TaskSpec] = {}
-        dispatches: list[Dispatch] = []
+        dispatches: list[tuple[JobSpec, Dispatch]] = []
         for found in decided.outcomes:
-            if found.dispatches:
-                dispatches += found.dispatches
+            if found.spec is not None:
+                dispatches += [(found.spec, item) for item in found.dispatches]
             if found.change is not None:
                 known |= found.change.specs
         unknown: list[tuple[JobId, TaskId]] = [
-            (item.task.job_id, item.task.id) for item in dispatches if item.task.id not in known
+            (item.task.job_id, item.task.id)
+            for _, item in dispatches
+            if item.task.id not in known
         ]
         if unknown:
             known |= await self._datastore.specs(unknown)
         return [
-            _task_message(item, known[item.task.id]) for item in dispatches if item.task.id in known
+            self._task_message(job, item, known[item.task.id])
+            for job, item in dispatches
+            if item.task.id in known
         ]
 
-
-def _task_message(item: Dispatch, spec: TaskSpec) -> Outgoing:
-    task = item.task
-    assert task.published_at is not None
-    message = TaskMessage(
-        job_id=task.job_id,
-        task_id=task.id,
-        attempt=task.attempt,
-        spec=spec,
-        sent_at=task.published_at,
-        ask=item.ask,
-    )
-    return Outgoing(task.queue, encode(message), priority=task.priority)
+    def _task_message(self, job: JobSpec, item: Dispatch, spec: TaskSpec) -> Outgoing:
+        task = item.task
+        assert task.published_at is not None
+        message = TaskMessage(
+            job_id=task.job_id,
+            task_id=task.id,
+            attempt=task.attempt,
+            spec=spec,
+            sent_at=task.published_at,
+            ask=item.ask,
+            secrets=list(self._rules.log_secrets(job, spec)),
+        )
+        return Outgoing(task.queue, encode(message), priority=task.priority)
 
 
 def order_messages(orders: Iterable[Order]) -> list[Outgoing]:

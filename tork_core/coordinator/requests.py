@@ -17,6 +17,7 @@ from tork_core.interfaces.environment import Environment
 from tork_core.model.ids import job_id_from_key, new_job_id
 from tork_core.model.job import JobId
 from tork_core.model.spec import JobSpec
+from tork_core.model.states import JobState
 from tork_core.supervision import retrying
 
 OVERLAP = 4
@@ -157,7 +158,7 @@ def _answer(requests: list[_Request], outcome: Outcome) -> None:
 def _answer_cancel(request: _Request, outcome: Outcome) -> None:
     if outcome.spec is None:
         request.answer.set_exception(NotFound(f"there is no job {request.job_id}"))
-    elif outcome.change is None:
+    elif outcome.change is None or outcome.change.job.state is not JobState.CANCELLED:
         request.answer.set_exception(Conflict("job is not running"))
     else:
         request.answer.set_result(Accepted(request.job_id))

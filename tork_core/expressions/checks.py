@@ -49,9 +49,9 @@ def check_template(text: str, known: Known, *, field: str | None = None) -> list
 
 def _check(expression: Expression, known: Known, field: str | None) -> list[str]:
     problems = [
+        *expression.hidden_names(known.namespaces),
         *expression.unknown_functions(),
         *expression.unknown_names(known.namespaces),
-        *expression.hidden_names(known.namespaces),
     ]
     if problems:
         raise min(problems, key=lambda error: error.offset or 0)

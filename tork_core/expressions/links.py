@@ -1,5 +1,8 @@
 """Compiling what follows an operand: fields, indexes, methods, and optional chaining."""
 
+# What `type(value) is dict` narrows has unknown elements; a cast would take time at every field.
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
@@ -105,7 +108,7 @@ def _closure(link: Link, base: Closure, compiler: NodeCompiler) -> Closure:
 
     def member(frame: Frame) -> object:
         value: Any = base(frame)
-        type_: Any = type(value)
+        type_ = type(value)
         if type_ is dict:
             return value.get(name)
         if type_ is TextNamespace:
@@ -124,7 +127,7 @@ def _name_in_namespace(link: Member, namespace: str) -> Closure:
 
     def member(frame: Frame) -> object:
         value: Any = frame.env[namespace]
-        type_: Any = type(value)
+        type_ = type(value)
         if type_ is dict:
             return value.get(name)
         if type_ is TextNamespace:
@@ -142,7 +145,7 @@ def _constant_index(link: Index, base: Closure, index: object) -> Closure:
 
     def item(frame: Frame) -> object:
         value: Any = base(frame)
-        type_: Any = type(value)
+        type_ = type(value)
         if type_ is list and type(index) is int and -len(value) <= index < len(value):
             return value[index]
         try:
@@ -185,7 +188,7 @@ def _index_step(link: Index, compiler: NodeCompiler) -> Step:
 
     def step(frame: Frame, value: Any) -> object:
         place = index(frame)
-        type_: Any = type(value)
+        type_ = type(value)
         if type_ is list and type(place) is int and -len(value) <= place < len(value):
             return value[place]
         try:

@@ -31,6 +31,7 @@ from tork_core.expressions.tree import (
     Pointer,
     children,
     first_part,
+    without_parentheses,
 )
 
 ENVIRONMENT: Final = "$env"
@@ -187,7 +188,7 @@ def _path_of(
     if isinstance(node, Method):
         return None
     name = _name_after(node)
-    base = node.base
+    base = without_parentheses(node.base)
     if name is None:
         return None
     if isinstance(base, Name) and base.name not in scope:
@@ -202,6 +203,7 @@ def _path_of(
 
 
 def _is_environment(node: Node, scope: frozenset[str]) -> bool:
+    node = without_parentheses(node)
     return isinstance(node, Name) and node.name == ENVIRONMENT and node.name not in scope
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 _BLANKS: Final = " \t\n\r\f\v"
+_NOT_BLANK: Final = re.compile(r"[^ \t\n\r\f\v]")
 _SIGNIFICANT: Final = re.compile(
     r'"(?:[^"\\\n]|\\[^\n])*"' r"|'(?:[^'\\\n]|\\[^\n])*'" r"|`[^`\n]*`" r"|/\*.*?\*/" r"|[{}]"
 )
@@ -21,11 +22,11 @@ def split_template(text: str) -> Iterator[tuple[str, int | None]]:
     """
     done = start = 0
     while (start := text.find("{{", start)) >= 0:
-        end = _end_of(text, start + 2)
+        limit = _limit_of(text, start + 2)
+        end = _end_of(text, start + 2, limit)
         if end is None:
-            if text.find("}}", start + 2) < 0:
-                break
-            start += 1
+            # No other one before the limit has an end either, unless all up to there is blank.
+            start = max(start + 1, text.rfind("{{", start, limit))
             continue
         if start > done:
             yield text[done:start], None
@@ -36,17 +37,31 @@ def split_template(text: str) -> Iterator[tuple[str, int | None]]:
         yield text[done:], None
 
 
-def _end_of(text: str, start: int) -> int | None:
+def _limit_of(text: str, start: int) -> int:
+    """Where an expression that begins at ``start`` must have ended: with the line of its first
+    character, or with a ``}}`` after that line and blanks."""
+    first = _NOT_BLANK.search(text, start)
+    line = text.find("\n", first.start()) if first else -1
+    if line < 0:
+        return len(text)
+    after = _NOT_BLANK.search(text, line)
+    if after is not None and text.startswith("}}", after.start()):
+        return after.start() + 2
+    return line
+
+
+def _end_of(text: str, start: int, limit: int) -> int | None:
     """Where the expression that begins at ``start`` ends, or None where there is none."""
-    for end in (_balanced_end(text, start), text.find("}}", start + 1)):
-        if end is not None and end > start and "\n" not in text[start:end].strip(_BLANKS):
-            return end
-    return None
+    first = text.find("}}", start + 1, limit)
+    if first < 0 or ("\n" in text[start:first] and not text[start:first].strip(_BLANKS)):
+        return None
+    balanced = _balanced_end(text, start, limit)
+    return first if balanced is None or balanced == start else balanced
 
 
-def _balanced_end(text: str, start: int) -> int | None:
+def _balanced_end(text: str, start: int, limit: int) -> int | None:
     depth, place = 0, start
-    while (found := _SIGNIFICANT.search(text, place)) is not None:
+    while (found := _SIGNIFICANT.search(text, place, limit)) is not None:
         if found[0] == "{":
             depth += 1
         elif found[0] == "}":

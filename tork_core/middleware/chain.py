@@ -165,14 +165,7 @@ class Chain:
     def show_events(self, answer: JobAnswer, events: Iterable[Event]) -> list[Event]:
         """Return events of a job, as stored, as readers may see them."""
         show = self.text_of(answer)
-        return [
-            msgspec.structs.replace(
-                event,
-                name=show(event.name),
-                detail=None if event.detail is None else show(event.detail),
-            )
-            for event in events
-        ]
+        return [shown_event(event, show) for event in events]
 
     # --- observers ---------------------------------------------------------------------------
 
@@ -225,6 +218,12 @@ class Chain:
         if len(filters) < 2:
             return filters[0] if filters else None
         return _Filters(filters)
+
+
+def shown_event(event: Event, show: Callable[[str], str]) -> Event:
+    """Return an event as readers may see it; ``show`` is what :meth:`Chain.text_of` gives."""
+    detail = None if event.detail is None else show(event.detail)
+    return msgspec.structs.replace(event, name=show(event.name), detail=detail)
 
 
 class _Filters:

@@ -68,6 +68,8 @@ class TaskMessage(Message, kw_only=True):
     spec: TaskSpec
     sent_at: datetime
     ask: bool = False
+    secrets: list[str] = []
+    """Values that must not be seen in the log, beside those of the task's own secret variables."""
 
 
 class Hint(Message, kw_only=True):

@@ -51,7 +51,7 @@ class MiddlewareSettings(Settings, section="middleware"):
 class LoggingSettings(Settings, section="logging"):
     """What the processes themselves log, to standard error. The logs of tasks are not meant."""
 
-    level: Literal["debug", "info", "warning", "error"] | None = option(
+    level: Literal["debug", "info", "warn", "warning", "error"] | None = option(
         None,
         shown="info for servers, warning for other commands",
         flag="--log-level",

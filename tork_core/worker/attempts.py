@@ -10,6 +10,7 @@ import structlog
 from tork_core.errors import TaskFailed, TorkError
 from tork_core.interfaces.middleware import LogFilter, TaskLogContext
 from tork_core.interfaces.runtime import Execution, Runtime
+from tork_core.logs import hiding
 from tork_core.model.messages import ReportItem, TaskMessage
 from tork_core.model.spec import TaskSpec
 from tork_core.settings.core import WorkerSettings
@@ -73,13 +74,19 @@ class Attempts:
             if output is not None:
                 holding.end(_report(holding, output=output, log_parts=await log.close()))
         except TaskFailed as error:
-            text = _filtered(str(error), self._open_filter, message)
+            text = self._shown(str(error), message)
             holding.end(_report(holding, error=text, log_parts=await log.close()))
         except Exception as error:  # noqa: BLE001 -- a runtime's fault fails its task, not the slot
-            _log.exception("runtime.failed", runtime=self._offer.name)
+            with hiding(lambda text: self._shown(text, message)):
+                _log.exception("runtime.failed", runtime=self._offer.name)
             text = f"runtime {self._offer.name}: {type(error).__name__}: {error}"
-            text = _filtered(text, self._open_filter, message)
+            text = self._shown(text, message)
             holding.end(_report(holding, error=text, log_parts=await log.close()))
+
+    def _shown(self, text: str, message: TaskMessage) -> str:
+        """Text about an attempt without what must not be seen; an error carries its log's end."""
+        found = self._open_filter(_log_context(message))
+        return text if found is None else found.feed(text) + found.flush()
 
     async def _execute(
         self, message: TaskMessage, holding: Holding, log: TaskLog, scratch: Scratch
@@ -147,13 +154,8 @@ def _log_context(message: TaskMessage) -> TaskLogContext:
         task_id=message.task_id,
         attempt=message.attempt,
         env=message.spec.env or {},
+        secrets=tuple(message.secrets),
     )
-
-
-def _filtered(text: str, open_filter: OpenFilter, message: TaskMessage) -> str:
-    """An error may carry the end of the log, with what must not be seen."""
-    found = open_filter(_log_context(message))
-    return text if found is None else found.feed(text) + found.flush()
 
 
 def handed_back(holding: Holding, reason: str) -> ReportItem:

@@ -15,6 +15,7 @@ import msgspec
 from tork_core.coordinator.decisions.draft import Draft
 from tork_core.errors import ExpressionError
 from tork_core.expressions import Context, Template, TextNamespace, compile_template
+from tork_core.model import value_rules
 from tork_core.model.job import Task
 from tork_core.model.spec import TaskSpec
 
@@ -25,8 +26,9 @@ NAMESPACES = ("inputs", "secrets", "tasks", "job")
 _NOTHING_DRAWN = random.Random(0)
 """For templates that call no function: a seeded source for each would cost more than they do."""
 
-MAX_VAR = 64
-"""The longest name of a variable, in characters."""
+_RULES = {"name": value_rules.name, "var": value_rules.var, "queue": value_rules.queue}
+"""What holds for the text that a template gives as it does for text that was written. Where it
+gives none, the field counts as left out."""
 
 
 class TaskTemplates:
@@ -61,10 +63,11 @@ class TaskTemplates:
             env=_each(written.env, lambda env: self._render_map(env, "env")),
             cmd=_each(written.cmd, lambda words: self._render_list(words, "cmd")),
         )
-        if rendered.var is not None and len(rendered.var) > MAX_VAR:
-            raise ExpressionError(
-                f"the name of a variable may have {MAX_VAR} characters", field=field("var")
-            )
+        for name, rule in _RULES.items():
+            text = getattr(rendered, name)
+            message = rule(text) if text else None
+            if message is not None:
+                raise ExpressionError(message, field=field(name))
         return rendered
 
     def _field(self, name: str) -> str:
@@ -95,7 +98,11 @@ class Scope:
         """The text that a template gives."""
         if OPENING not in text:
             return text
-        return self._evaluate(text, field, Template.render)
+        rendered = self._evaluate(text, field, Template.render)
+        if "\0" in rendered:
+            # No process can be given it, and not every datastore can keep it.
+            raise ExpressionError("this gives the character U+0000", field=field)
+        return rendered
 
     def value(self, text: str, field: str) -> object:
         """What a template gives; one that is a single expression keeps its type."""

@@ -112,7 +112,7 @@ def mean(frame: Frame, *values: object) -> float:
     >>> mean(1, [2, 6])
     3.0
     """
-    numbers = _numbers("mean", frame, values)
+    numbers = _numbers("mean", frame, values, counts=True)
     total = 0.0
     for number in numbers:
         total += number
@@ -126,7 +126,7 @@ def median(frame: Frame, *values: object) -> float:
     >>> median([3, 1, 2])
     2.0
     """
-    numbers = sorted(map(float, _numbers("median", frame, values)))
+    numbers = sorted(map(float, _numbers("median", frame, values, counts=True)))
     if not numbers:
         return 0.0
     middle = len(numbers) // 2
@@ -135,28 +135,34 @@ def median(frame: Frame, *values: object) -> float:
     return (numbers[middle - 1] + numbers[middle]) / 2
 
 
-def _numbers(name: str, frame: Frame, values: tuple[object, ...]) -> list[Any]:
-    """The numbers among the arguments, those in arrays too."""
+def _numbers(
+    name: str, frame: Frame, values: tuple[object, ...], *, counts: bool = False
+) -> list[Any]:
+    """The numbers among the arguments, those in arrays too.
+
+    With ``counts``, the nanoseconds of durations and the numbers of months and days are some too.
+    """
     if not values:
         raise ExpressionError(f"{name} needs at least one argument")
     numbers: list[Any] = []
-    _collect(name, frame, values, numbers, 0)
-    return numbers
-
-
-def _collect(name: str, frame: Frame, values: Any, numbers: list[Any], depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise nested_too_deeply()
-    frame.spend(2 * len(values))
-    for value in values:
-        if type(value) not in NUMBERS:
-            value = adopt(value)
-            if isinstance(value, list | bytes):
-                _collect(name, frame, value, numbers, depth + 1)
-                continue
-            if type(value) not in NUMBERS:
+    stack: list[tuple[Any, int]] = [(values, 0)]
+    while stack:
+        array, place = stack.pop()
+        if len(stack) > MAX_DEPTH:
+            raise nested_too_deeply()
+        frame.spend(2 * (len(array) - place) if place == 0 else 1)
+        for position in range(place, len(array)):
+            value = adopt(array[position])
+            if type(value) in NUMBERS:
+                numbers.append(value)
+            elif isinstance(value, list | bytes):
+                stack += [(array, position + 1), (value, 0)]
+                break
+            elif counts and isinstance(value, Duration | Month | Weekday):
+                numbers.append(to_int.call(value))
+            else:
                 raise ExpressionError(f"{name} needs numbers or arrays of them, not {kind(value)}")
-        numbers.append(value)
+    return numbers
 
 
 _INT: Final = re.compile(r"[+-]?[0-9]+")
