@@ -15,7 +15,7 @@ from tork_core.model.messages import ReportItem, TaskMessage
 from tork_core.model.spec import TaskSpec
 from tork_core.settings.core import WorkerSettings
 from tork_core.worker.ledger import Holding
-from tork_core.worker.scratch import Scratch
+from tork_core.worker.scratch import Scratch, ScratchRoot
 from tork_core.worker.shipping import Shipper, TaskLog
 
 _log = structlog.get_logger()
@@ -56,6 +56,7 @@ class Attempts:
         self._settings = settings
         self._admit = admit
         self._open_filter = open_filter
+        self._scratch = ScratchRoot(settings.temp_dir)
 
     async def run(self, message: TaskMessage, holding: Holding, shipper: Shipper) -> None:
         """Run the attempt to its end, and leave its report with the holding.
@@ -65,7 +66,7 @@ class Attempts:
         settings = self._settings
         task_filter = self._open_filter(_log_context(message))
         log = TaskLog(holding.item, shipper, task_filter, settings.log_limit)
-        scratch = Scratch(settings.temp_dir, message.task_id, message.attempt)
+        scratch = Scratch(self._scratch)
         try:
             try:
                 output = await self._execute(message, holding, log, scratch)
@@ -82,6 +83,10 @@ class Attempts:
             text = f"runtime {self._offer.name}: {type(error).__name__}: {error}"
             text = self._shown(text, message)
             holding.end(_report(holding, error=text, log_parts=await log.close()))
+
+    def close(self) -> None:
+        """Remove what the attempts shared; none of them runs any more."""
+        self._scratch.close()
 
     def _shown(self, text: str, message: TaskMessage) -> str:
         """Text about an attempt without what must not be seen; an error carries its log's end."""

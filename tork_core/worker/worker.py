@@ -62,6 +62,12 @@ class Worker:
 
     async def run(self) -> None:
         """Work until drained. Cancelling it stops the tasks, and hands nothing back."""
+        try:
+            await self._live()
+        finally:
+            self._attempts.close()
+
+    async def _live(self) -> None:
         estates: list[Estate] = []
         while not self._draining:
             node = self._new_node()
