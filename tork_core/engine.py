@@ -129,20 +129,28 @@ class Engine:
 
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[None]:
-        """Run everything beside the caller; at the end the worker drains first."""
+        """Work beside the caller; at the end the worker drains first."""
+        work = asyncio.create_task(self._work(), name="engine")
+        try:
+            yield
+            self._worker.drain()
+            await asyncio.wait([work])
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+        work.result()
+
+    async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
-            coordinator = group.create_task(self._coordinator.run(), name="coordinator")
-            news = group.create_task(
-                supervise("news", self._news.run, self._environment), name="news"
-            )
-            worker = group.create_task(self._worker.run(), name="worker")
-            try:
-                yield
-                self._worker.drain()
-                await worker
-            finally:
-                for task in (worker, news, coordinator):
-                    task.cancel()
+            news = supervise("news", self._news.run, self._environment)
+            beside = [
+                group.create_task(self._coordinator.run(), name="coordinator"),
+                group.create_task(news, name="news"),
+            ]
+            await self._coordinator.ready()
+            await self._worker.run()
+            for task in beside:
+                task.cancel()
 
     # -- jobs
 

@@ -21,7 +21,7 @@ from tork_core.interfaces.datastore import Datastore
 from tork_core.interfaces.environment import Environment
 from tork_core.model.job import JobId
 from tork_core.model.messages import HEARTBEAT, Heartbeat, encode
-from tork_core.model.node import Node, NodeKind, NodeState
+from tork_core.model.node import Node, NodeKind
 from tork_core.model.spec import JobSpec
 from tork_core.settings.core import CoordinatorSettings
 from tork_core.supervision import supervise
@@ -101,6 +101,10 @@ class Coordinator:
         finally:
             self._requests.close()
 
+    async def ready(self) -> None:
+        """Wait until workers can be heard; a worker that is started before waits too."""
+        await self._heartbeats.listening.wait()
+
     async def _beat(self) -> None:
         """Send the coordinator's own heartbeats round through the queue of all nodes."""
         interval = self._settings.heartbeat_interval
@@ -109,12 +113,6 @@ class Coordinator:
             self.node.beat += 1
             await self._publish_beat(interval)
             await asyncio.sleep(interval)
-
-    async def leave(self) -> None:
-        """Say that this coordinator is gone for good; best effort, after :meth:`run` ended."""
-        self.node.beat += 1
-        self.node.state = NodeState.OFFLINE
-        await self._publish_beat(self._settings.heartbeat_interval)
 
     async def _publish_beat(self, lifetime: float) -> None:
         body = encode(Heartbeat(node=self.node))

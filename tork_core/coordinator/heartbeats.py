@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 
@@ -54,10 +55,13 @@ class Heartbeats:
         self._decider = decider
         self._publisher = publisher
         self._environment = environment
+        self.listening = asyncio.Event()
+        """Set once workers can be heard: their heartbeats find a queue."""
 
     async def run(self) -> None:
         """Handle heartbeats until the consumer is gone (Unavailable) or the loop is cancelled."""
         async with self._broker.consume([HEARTBEAT], prefetch=2 * BATCH) as consumer:
+            self.listening.set()
             while True:
                 deliveries = await consumer.batch(BATCH)
                 await retrying("heartbeats", partial(self._handle, deliveries), self._environment)
