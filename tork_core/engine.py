@@ -19,7 +19,7 @@ from tork_core.coordinator.coordinator import Coordinator
 from tork_core.coordinator.decisions.checking import check_expressions
 from tork_core.coordinator.decisions.rules import Rules
 from tork_core.coordinator.following import MissingLog, News, follow, wait_for_end
-from tork_core.errors import InvalidJob, NotFound, UsageError
+from tork_core.errors import InvalidJob, NotFound, Unavailable, UsageError
 from tork_core.interfaces.datastore import Datastore
 from tork_core.interfaces.environment import Environment
 from tork_core.middleware.chain import Chain, shown_event
@@ -106,6 +106,9 @@ class Engine:
         runtime = await stack.enter_async_context(
             runtimes.open(configuration[runtimes.settings], environment)
         )
+        problem = await runtime.health()
+        if problem is not None:
+            raise Unavailable(f"runtime {runtimes.name}", problem)
 
         cluster = configuration[CoordinatorSettings]
         rules = Rules(

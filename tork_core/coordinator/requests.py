@@ -62,6 +62,7 @@ class Requests:
         self._limit = limit
         self._waiting: list[_Request] = []
         self._arrived = asyncio.Event()
+        self._closed = False
 
     async def submit(self, spec: JobSpec, key: str | None = None) -> Accepted:
         """Store a job and take its first step; returns when that is committed.
@@ -104,7 +105,8 @@ class Requests:
                 task.add_done_callback(lambda _: room.release())
 
     def close(self) -> None:
-        """Answer what still waits: nothing of it has happened."""
+        """Answer what still waits, and what comes from here on: nothing of it has happened."""
+        self._closed = True
         _fail(self._waiting, Unavailable("coordinator", "is stopping"))
         self._waiting.clear()
 
@@ -112,6 +114,8 @@ class Requests:
         return asyncio.get_running_loop().create_future()
 
     async def _ask(self, request: _Request) -> Accepted:
+        if self._closed:
+            raise Unavailable("coordinator", "has stopped")
         if len(self._waiting) >= self._limit:
             raise Busy(f"{self._limit} requests are waiting already; try again shortly")
         self._waiting.append(request)

@@ -5,6 +5,7 @@ Run ``python -m tork_core.expressions.generate`` after a change of the grammar o
 
 from __future__ import annotations
 
+import hashlib
 import pprint
 from pathlib import Path
 from typing import Any, Final, cast
@@ -26,14 +27,16 @@ def tables() -> str:
     from lark.grammar import Rule
     from lark.lexer import TerminalDef
 
-    from tork_core.expressions.parser import from_grammar
+    from tork_core.expressions.parser import GRAMMAR, from_grammar
 
     parser = cast(Any, from_grammar())
+    digest = hashlib.sha256(GRAMMAR.read_bytes()).hexdigest()
     data, memo = parser.memo_serialize([TerminalDef, Rule])
     for unused in ("postlex", "transformer", "source_path"):
         data["options"][unused] = None
     return (
         f"{_HEAD}LARK_VERSION = {lark.__version__!r}\n"
+        f"GRAMMAR_SHA256 = {digest!r}\n"
         f"DATA = {pprint.pformat(data, width=160, compact=True)}\n"
         f"MEMO = {pprint.pformat(memo, width=160, compact=True)}\n"
     )

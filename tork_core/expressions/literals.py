@@ -1,6 +1,7 @@
 """Writing values as the language writes them: ``"text"``, ``2.0``, ``[1, nil]``, ``{"a": 1}``.
 
-For people: the command line and the reference show values so, and what they show can be read back.
+For people: the command line and the reference show values so, and what they show can be read back
+(but for maps with keys that are not text, which have no notation).
 """
 
 from __future__ import annotations

@@ -94,6 +94,13 @@ class Waiting(msgspec.Struct, frozen=True):
     newest_claimed: datetime | None = None
 
 
+class FeedItem(msgspec.Struct, frozen=True):
+    """An event, and its position among the events of all jobs."""
+
+    position: int
+    event: Event
+
+
 class Beat(msgspec.Struct, frozen=True):
     """One heartbeat to write: the node as it describes itself, ``node.beat`` its number."""
 
@@ -135,6 +142,31 @@ class Datastore(Protocol):
 
     async def events(self, job_id: JobId, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """Load the events of a job with numbers above ``after``, in order."""
+        ...
+
+    async def feed(self, after: int, limit: int) -> list[FeedItem]:
+        """Load at most ``limit`` events of all jobs with positions above ``after``, in order.
+
+        Positions are above 0, grow in the order of the commits (for one job, with the numbers of
+        its events), may leave gaps, and stay with their events as long as the job exists. A
+        reader that goes on from the last position it got misses no event of a job that still
+        exists: whatever is not yet seen when a position is given out has, or will get, a higher
+        one. Commits that run side by side make that the hard part, since positions drawn
+        within them become visible out of order. Either nothing is given out past a position
+        whose commit may still be on its way, or events get their positions after the commit, at
+        the latest from the first feed that finds them, one feed at a time. So an event may come
+        a moment after its commit, and an empty list means no more than that there is nothing yet.
+        The cost does not grow with what lies before ``after``.
+        """
+        ...
+
+    async def mark(self, name: str) -> int:
+        """Load a mark: how far a reader has come; 0 if it was never moved."""
+        ...
+
+    async def move_mark(self, name: str, position: int) -> None:
+        """Move a mark on. It never moves back: a lower position than the stored one changes
+        nothing, also when several move it at once. As durable as a commit."""
         ...
 
     async def append_log(self, parts: Sequence[LogPart]) -> None:

@@ -67,7 +67,7 @@ class EndPromises(RuntimeSuite):
     ) -> None:
         loop = asyncio.get_running_loop()
         log = CollectedLog()
-        with self.trial(runtime, "sleep {token} & echo done", log=log) as trial:
+        with self.trial(runtime, "sleep {token} & echo done", log=log, grace=_GRACE) as trial:
             before = loop.time()
             await soon(trial.run(), within=self.patience)
             taken = loop.time() - before
@@ -82,13 +82,13 @@ class EndPromises(RuntimeSuite):
     async def test_a_background_process_that_floods_the_log_is_killed(
         self, runtime: Runtime
     ) -> None:
-        with self.trial(runtime, "yes $TORK_TASK_ID & echo done") as trial:
+        with self.trial(runtime, "yes $TORK_TASK_ID & echo done", grace=_GRACE) as trial:
             await soon(trial.run(), within=self.patience)
             self.nothing_is_left_of(trial)
 
     async def test_processes_that_left_the_group_end_with_the_task(self, runtime: Runtime) -> None:
         script = _LEAVE + "sleep 0.1; echo done"
-        with self.trial(runtime, script) as trial:
+        with self.trial(runtime, script, grace=_GRACE) as trial:
             await soon(trial.run(), within=self.patience)
             self.nothing_is_left_of(trial)
 
@@ -102,9 +102,9 @@ class EndPromises(RuntimeSuite):
     async def test_many_tasks_leave_nothing(self, runtime: Runtime) -> None:
         await self.log_of(runtime, "true")
         tasks, files, dead = asyncio.all_tasks(), _open_files(), dead_children()
-        scripts = ("true", "echo x; exit 1", "sleep {token} & true", "kill -9 $$")
-        for script in scripts * 3:
-            with self.trial(runtime, script) as trial:
+        scripts = ("true", "echo x; exit 1", "sleep {token} & true", "kill -9 $$", "echo y")
+        for script in scripts * 2:
+            with self.trial(runtime, script, grace=_GRACE) as trial:
                 run = asyncio.create_task(trial.run())
                 await soon(asyncio.wait([run]), within=self.patience)
                 self.nothing_is_left_of(trial)

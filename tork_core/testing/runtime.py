@@ -22,7 +22,18 @@ from tork_core.testing._runtime_log import LogPromises, ProcessPromises
 from tork_core.testing._runtime_output import OutputPromises
 from tork_core.testing._runtime_stopping import CancelPromises, EndPromises, StartPromises
 
-__all__ = ["CollectedLog", "RuntimeContract", "make_execution", "processes_with"]
+__all__ = [
+    "CancelPromises",
+    "CollectedLog",
+    "EndPromises",
+    "LogPromises",
+    "OutputPromises",
+    "ProcessPromises",
+    "RuntimeContract",
+    "StartPromises",
+    "make_execution",
+    "processes_with",
+]
 
 
 class RuntimeContract(

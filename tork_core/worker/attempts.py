@@ -84,6 +84,10 @@ class Attempts:
             text = self._shown(text, message)
             holding.end(_report(holding, error=text, log_parts=await log.close()))
 
+    async def health(self) -> str | None:
+        """None if the runtime can run tasks now, else what is wrong."""
+        return await self._offer.runtime.health()
+
     def close(self) -> None:
         """Remove what the attempts shared; none of them runs any more."""
         self._scratch.close()

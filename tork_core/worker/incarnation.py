@@ -36,6 +36,9 @@ from tork_core.worker.slots import Node, Slot
 _log = structlog.get_logger()
 _decode = decoder(Orders)
 
+HEALTH_PATIENCE = 2.0
+"""Seconds that a runtime may take to say whether it can run tasks."""
+
 SETTLING = 5.0
 """Seconds that a leaving worker waits for its last reports to be settled."""
 
@@ -73,6 +76,7 @@ class Incarnation:
         self._environment = environment
         self._settings = settings
         self._cluster = cluster
+        self._attempts = attempts
         self.inheritance = list(inheritance)
         """What earlier incarnations left to be reported, and is not sent yet."""
         self._ledger = Ledger()
@@ -190,12 +194,13 @@ class Incarnation:
     async def _send_beat(self, state: NodeState = NodeState.UP) -> bool:
         """Send a heartbeat; True if a queue took it, which renews the lease from its sending."""
         node = self._node
+        health = await self._health() if state is NodeState.UP else state
         sent_at = asyncio.get_running_loop().time()
         held = self._ledger.all()
         node.beat += 1
         row = copy.copy(self._row)
         row.beat = node.beat
-        row.state = state
+        row.state = health
         row.task_count = sum(holding.phase is Phase.GRANTED for holding in held)
         beat = Heartbeat(node=row, claims=[holding.item for holding in held])
         lifetime = self._cluster.heartbeat_interval
@@ -205,6 +210,18 @@ class Incarnation:
         if sent_at < node.lapses_at:
             node.renewed_at = sent_at
         return True
+
+    async def _health(self) -> NodeState:
+        """UP, or DOWN if the runtime cannot run tasks now."""
+        try:
+            async with asyncio.timeout(HEALTH_PATIENCE):
+                problem = await self._attempts.health()
+        except TimeoutError:
+            problem = f"no answer within {HEALTH_PATIENCE:g} s"
+        if problem is None:
+            return NodeState.UP
+        _log.warning("runtime.down", problem=problem)
+        return NodeState.DOWN
 
     async def _watch_lease(self) -> None:
         """End when no heartbeat has reached the broker for so long that the lease may run out."""

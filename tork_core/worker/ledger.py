@@ -34,13 +34,15 @@ class Holding:
         self.phase = Phase.ASKING
         self.sent_at = float("-inf")
         """When the claim or the report was last sent (loop time)."""
+        self.answered = False
+        """Whether a coordinator has granted the claim; until then it is asked for again."""
         self.report: ReportItem | None = None
         self.give_back: HandedBack | None = None
         """Set when the attempt is to be handed back instead of reported."""
         self.stopping = False
         """Whether the attempt was cancelled by a stop."""
         self._running: asyncio.Task[object] | None = None
-        self._answered = asyncio.Event()
+        self._permitted = asyncio.Event()
         self._published = asyncio.Event()
         self._left = asyncio.Event()
 
@@ -66,20 +68,32 @@ class Holding:
 
     async def permission(self) -> bool:
         """Wait for the answer to the claim; True if the attempt may start."""
-        await self._answered.wait()
+        await self._permitted.wait()
         return self.phase is Phase.GRANTED
 
     def grant(self) -> None:
-        """Let the attempt start, unless a stop came first."""
+        """The claim is granted: let the attempt start, unless a stop came first."""
+        self.answered = True
+        self.start_unasked()
+
+    def start_unasked(self) -> None:
+        """Let the attempt start before the claim is answered."""
         if self.phase is Phase.ASKING:
             self.phase = Phase.GRANTED
-            self._answered.set()
+            self._permitted.set()
+
+    @property
+    def waits(self) -> bool:
+        """Whether something of this claim has to be told, and is not answered yet."""
+        if self.phase is Phase.REPORTED:
+            return True
+        return self.phase in (Phase.ASKING, Phase.GRANTED) and not self.answered
 
     def close(self) -> None:
         """Nothing more is to be told of this claim; an attempt that runs is stopped."""
         open_before = self.phase in (Phase.ASKING, Phase.GRANTED)
         self.phase = Phase.OVER
-        self._answered.set()
+        self._permitted.set()
         self._published.set()
         if open_before:
             self._stop()

@@ -63,19 +63,18 @@ class Outbox:
             now = clock()
             for holding in self._ledger.all():
                 patience = REPORT_REPEAT if holding.phase is Phase.REPORTED else CLAIM_REPEAT
-                waits = holding.phase in (Phase.ASKING, Phase.REPORTED)
-                if waits and now - holding.sent_at >= patience:
+                if holding.waits and now - holding.sent_at >= patience:
                     self.send(holding)
 
     def repeat_all(self) -> None:
         """Send everything unanswered again at once: the answers may have been lost."""
         for holding in self._ledger.all():
-            if holding.phase in (Phase.ASKING, Phase.REPORTED):
+            if holding.waits:
                 self.send(holding)
 
     async def _publish(self, batch: list[Holding]) -> None:
         now = asyncio.get_running_loop().time()
-        asking = [held for held in batch if held.phase is Phase.ASKING]
+        asking = [held for held in batch if held.waits and held.phase is not Phase.REPORTED]
         ended = [held for held in batch if held.phase is Phase.REPORTED]
         for holding in batch:
             holding.sent_at = now

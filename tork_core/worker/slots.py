@@ -125,7 +125,7 @@ class Slot:
         node = self._node
         holding = node.ledger.open(message.job_id, message.task_id, message.attempt, node.beat)
         if self._surely_first(message, delivery):
-            holding.grant()
+            holding.start_unasked()
             asyncio.get_running_loop().call_later(QUICK, node.outbox.send, holding)
         else:
             node.outbox.send(holding)

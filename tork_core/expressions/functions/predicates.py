@@ -190,8 +190,8 @@ def sum_(frame: Frame, items: Items, body: Body, cost: int) -> int | float:
 def group_by(frame: Frame, items: Items, body: Body, cost: int) -> KeyedMap:
     """A map of arrays: the elements by what the expression gives for each.
 
-    >>> groupBy(["a", "bb", "c"], len(#))
-    {(1): ["a", "c"], (2): ["bb"]}
+    >>> groupBy(["pear", "fig", "plum"], #[0])
+    {"p": ["pear", "plum"], "f": ["fig"]}
     """
     frame.make(len(items))
     frame.spend(len(items) * 5)
