@@ -39,7 +39,7 @@ class World:
         self.faults = faults
         self.plan = random.Random(f"plan {seed}")
         self.network = random.Random(f"network {seed}")
-        self.history = History(loop.time, honest=faults.honest)
+        self.history = History(loop.time, honest=faults.honest, doubtful=faults.doubtful)
         self.environment = Environment(
             clock=lambda: EPOCH + loop.time(), random=random.Random(f"world {seed}")
         )
@@ -211,7 +211,11 @@ class WorkerMachine(Machine):
             self.broker,
             Offer("simulated", runtime, frozenset({"run"}), frozenset()),
             environment,
-            WorkerSettings(name=self.name, queues=queues),
+            WorkerSettings(
+                name=self.name,
+                queues=queues,
+                claim="doubtful" if self.world.faults.doubtful else "always",
+            ),
             CoordinatorSettings(),
         )
         return self.worker.run

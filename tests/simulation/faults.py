@@ -28,6 +28,8 @@ class Faults:
     clock_jumps: bool = False
     task_failure: float = 0.1
     sweeper: bool = True
+    doubtful: bool = False
+    """Workers start what is surely new unasked; then a fault may start an attempt twice."""
     honest: bool = False
     """No faults of workers, and a broker that loses nothing: doubled work must be nought."""
 
@@ -76,6 +78,8 @@ def faults_of(seed: int, source: random.Random) -> Faults:
     if seed % 3 == 0:
         return UNSWEPT
     profile = HONEST if seed % 3 == 1 else EVERYTHING
+    if profile is EVERYTHING and source.random() < 0.15:
+        return replace(profile, doubtful=True)
     if source.random() < 0.2:
         return replace(
             profile,

@@ -21,6 +21,7 @@ from tork_core.interfaces.datastore import (
     Beat,
     Committed,
     Due,
+    FeedItem,
     HeldTask,
     JobChange,
     Loaded,
@@ -292,6 +293,15 @@ class SimDatastore(Wire):
 
     async def events(self, job_id: JobId, *, after: int = 0, limit: int = 1000) -> list[Event]:
         return await self._call(lambda: self._inner.events(job_id, after=after, limit=limit))
+
+    async def feed(self, after: int, limit: int) -> list[FeedItem]:
+        return await self._call(lambda: self._inner.feed(after, limit))
+
+    async def mark(self, name: str) -> int:
+        return await self._call(lambda: self._inner.mark(name))
+
+    async def move_mark(self, name: str, position: int) -> None:
+        await self._write(lambda: self._inner.move_mark(name, position))
 
     async def append_log(self, parts: Sequence[LogPart]) -> None:
         await self._write(lambda: self._inner.append_log(parts))
