@@ -132,8 +132,8 @@ FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
     },
     RetrySpec: {
         "limit": _works("whole number", "How many further tries there are; 1 to 10."),
-        "initialDelay": _later("duration", "The wait before the first further try."),
-        "scalingFactor": _later("number", "By what each wait is longer than the one before."),
+        "initialDelay": _works("duration", "The wait before the first further try."),
+        "scalingFactor": _works("number", "By what each wait is longer than the one before."),
     },
     LimitsSpec: {
         "cpus": _later("decimal", "CPUs, such as .5 or 2."),

@@ -22,6 +22,10 @@ from tork_core.model.states import JobState, TaskState
 from tork_core.model.units import parse_duration
 
 
+LONGEST_RETRY_DELAY = 24 * 3600.0
+"""Seconds; a scaling factor makes the wait for the next try no longer than a day."""
+
+
 def report(draft: Draft, item: Reported) -> None:
     """Take the end of an attempt, if it is the claim's to report. The worker may forget it."""
     task = draft.task(item.task_id)
@@ -116,8 +120,10 @@ def _end_failed(draft: Draft, task: Task, error: str, log_parts: int | None) -> 
 def _retry_delay(rule: RetrySpec, failed_before: int) -> timedelta:
     if rule.initial_delay is None:
         return timedelta()
-    factor = rule.scaling_factor or 1.0
-    return timedelta(seconds=parse_duration(rule.initial_delay) * factor**failed_before)
+    seconds = parse_duration(rule.initial_delay)
+    for _ in range(failed_before):
+        seconds = min(seconds * (rule.scaling_factor or 1.0), LONGEST_RETRY_DELAY)
+    return timedelta(seconds=min(seconds, LONGEST_RETRY_DELAY))
 
 
 def _wait(draft: Draft, failed: Task, delay: timedelta) -> None:
