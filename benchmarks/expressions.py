@@ -12,6 +12,7 @@ one), on one core.
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -121,6 +122,9 @@ PEERS: Mapping[str, Prepare] = {
 }
 
 
+ROUNDS = 9
+
+
 def microseconds(call: Evaluate, rounds: int = 7) -> float:
     """The time of one call: the best of several rounds of some 10 ms."""
     timer = timeit.Timer(call)
@@ -143,27 +147,35 @@ def available() -> list[str]:
 
 
 def compare(peers: list[str]) -> None:
-    """Time the cases in every language and print them."""
-    times: dict[str, list[float]] = {name: [] for name in peers}
-    print(f"{'microseconds an evaluation':44}" + "".join(f"{name:>12}" for name in peers))
+    """Time the cases in every language, one language after the other in each round, and print."""
+    calls: dict[str, list[Evaluate]] = {name: [] for name in peers}
     for case in CASES:
         wanted = prepare_tork(case.tork)()
-        row = f"{case.tork:44}"
         for name in peers:
             evaluate = PEERS[name](spelled(case, name))
             if evaluate() != wanted:
                 raise SystemExit(f"{name} gives {evaluate()!r} for {case.tork}, not {wanted!r}")
-            times[name].append(microseconds(evaluate))
-            row += f"{times[name][-1]:12.2f}"
-        print(row)
+            calls[name].append(evaluate)
+    times = {name: [math.inf] * len(CASES) for name in peers}
+    for _ in range(ROUNDS):
+        for number in range(len(CASES)):
+            for name in peers:
+                measured = microseconds(calls[name][number], rounds=1)
+                times[name][number] = min(times[name][number], measured)
+
+    print(f"{'microseconds an evaluation':44}" + "".join(f"{name:>12}" for name in peers))
+    for number, case in enumerate(CASES):
+        row = "".join(f"{times[name][number]:12.2f}" for name in peers)
+        print(f"{case.tork:44}{row}")
     for label, mean in (("mean", statistics.fmean), ("median", statistics.median)):
         print(f"{label:44}" + "".join(f"{mean(times[name]):12.2f}" for name in peers))
-    print("times as long as tork, least and mean over the expressions:")
+    print("times as long as tork (over the expressions):")
     for name in peers[1:]:
         ratios = [peer / own for own, peer in zip(times["tork"], times[name], strict=True)]
-        total = sum(times[name]) / sum(times["tork"])
         print(
-            f"  {name:12} least {min(ratios):6.1f}   mean {statistics.fmean(ratios):6.1f}   of the sums {total:6.1f}"
+            f"  {name:12} least {min(ratios):6.1f}   geometric mean"
+            f" {statistics.geometric_mean(ratios):6.1f}"
+            f"   of the sums {sum(times[name]) / sum(times['tork']):6.1f}"
         )
 
 
@@ -178,9 +190,8 @@ def parsing() -> None:
         print(f"  {source:50}{microseconds(lambda s=source: Expression(s, BUILTINS)):10.1f}")
     template = compile_template("{{ inputs.name }}")
     env = {"inputs": TextNamespace(ENV["inputs"])}
-    print(
-        f"template {{{{ inputs.name }}}}, microseconds:{microseconds(lambda: template.render(env)):24.2f}"
-    )
+    bare = microseconds(lambda: template.render(env))
+    print(f"template {{{{ inputs.name }}}}, microseconds: {bare:.2f}")
     found = microseconds(lambda: compile_template("{{ inputs.name }}").render(env))
     print(f"  looked up in the cache as well:{found:29.2f}")
 

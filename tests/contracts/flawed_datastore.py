@@ -7,6 +7,7 @@ from typing import Any
 
 from flaws import Flaws
 from tork_memory.datastore import MemoryDatastore
+from tork_memory.feed import Feed, Marks
 from tork_memory.nodes import Leases, NodeTable
 from tork_memory.rows import EncodedChange, JobEntry
 from tork_memory.store import MemoryStore
@@ -55,6 +56,10 @@ def datastores_with(part: type) -> tuple[FlawedDatastore, FlawedDatastore]:
     store: Any = made(Environment())
     if issubclass(part, NodeTable):
         store.nodes = part()
+    if issubclass(part, Feed):
+        store.feed = part()
+    if issubclass(part, Marks):
+        store.marks = part()
     if issubclass(part, Leases):
         store.leases = part()
     if issubclass(part, TaskIndex):

@@ -47,6 +47,7 @@ class Model:
         self.jobs: dict[str, Job] = {}
         self.tasks: dict[str, dict[str, Task]] = {}
         self.events: dict[str, list[Event]] = {}
+        self.feed: list[Event] = []
         self.logs: dict[str, list[LogPart]] = {}
         self.ended: list[str] = []
         self.claimed: dict[tuple[str, int], datetime] = {}
@@ -71,6 +72,7 @@ class Model:
                 published = task.published_at or task.created_at
                 self.claimed[lane] = max(self.claimed.get(lane, published), published)
         self.events.setdefault(job_id, []).extend(change.events)
+        self.feed += change.events
         self.logs.setdefault(job_id, [])
         if change.job.state.ended and job_id not in self.ended:
             self.ended.append(job_id)
@@ -79,6 +81,7 @@ class Model:
         for gone in self.ended[:-KEPT]:
             for kept in (self.jobs, self.tasks, self.events, self.logs):
                 kept.pop(gone)
+            self.feed = [event for event in self.feed if event.job_id != gone]
         self.ended = self.ended[-KEPT:]
         return claims
 
@@ -189,6 +192,14 @@ class DatastoreMachine(RuleBasedStateMachine):
             parts = self.do(self.datastore.log(job_id))
             bare = [msgspec.structs.replace(part, created_at=None, cursor=0) for part in parts]
             assert bare == self.model.logs[job_id]
+
+    @invariant()
+    def the_feed_agrees(self) -> None:
+        items = self.do(self.datastore.feed(0, 1000))
+        assert [item.event for item in items] == self.model.feed
+        for number, item in enumerate(items):
+            rest = items[number + 1 :]
+            assert self.do(self.datastore.feed(item.position, 2)) == rest[:2]
 
     @invariant()
     def due_agrees(self) -> None:

@@ -107,7 +107,9 @@ async def test_the_store_is_as_large_after_10_000_jobs_as_after_2_000() -> None:
     for bounded in ("due_job_entries", "due_task_entries", "scheduled_entries"):
         assert after.pop(bounded) < 500
         before.pop(bounded)
+    assert after.pop("feed_entries") <= before.pop("feed_entries") * 1.5 + 256
     assert after == before
+    assert after["feed"] == after["events"] == 6000
     assert after["running_nodes"] == after["active"] == after["scheduled"] == 0
 
 
@@ -147,8 +149,35 @@ async def test_nothing_of_a_deleted_job_is_left() -> None:
     await datastore.append_log([line(gone, 2)])
     assert await datastore.log(gone) == []
     assert store.sizes()["logs"] == 1
+    assert [item.position for item in await datastore.feed(0, 100)] == [2, 4, 6]
+    assert {item.event.job_id for item in await datastore.feed(0, 100)} == {"job-00000001"}
     clock.seconds += 10_000
     assert (await datastore.due(10)).jobs == []
+
+
+async def test_a_reader_of_the_feed_that_fell_behind_finds_what_is_left() -> None:
+    store, datastore, clock = opened(kept_jobs=50)
+    await run_jobs(datastore, clock, 0, 50)
+    (item,) = await datastore.feed(0, 1)
+    await run_jobs(datastore, clock, 50, 5000)
+    jobs: dict[str, list[int]] = {}
+    position = item.position
+    while page := await datastore.feed(position, 7):
+        position = page[-1].position
+        for item in page:
+            jobs.setdefault(item.event.job_id, []).append(item.event.number)
+    assert jobs == {f"job-{number:08}": [1, 2, 3] for number in range(5000, 5050)}
+    assert store.sizes()["feed_entries"] <= 150 * 1.5 + 256
+
+
+async def test_a_job_that_is_made_again_under_its_id_begins_again_in_the_feed() -> None:
+    _, datastore, clock = opened(kept_jobs=1)
+    await run_jobs(datastore, clock, 0, 2)
+    await run_jobs(datastore, clock, 0, 1)
+    items = await datastore.feed(0, 100)
+    assert [(item.event.job_id, item.event.number) for item in items] == [
+        ("job-00000000", number) for number in (1, 2, 3)
+    ]
 
 
 async def test_an_ended_job_with_tasks_in_every_index_leaves_them_all() -> None:

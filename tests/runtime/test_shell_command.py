@@ -44,7 +44,7 @@ async def test_the_scratch_folder_is_where_it_starts_and_is_empty(
         (TaskSpec(run="import sys; print(sys.argv[1])", entrypoint=["python3"], cmd=["x"]), "x\n"),
         (TaskSpec(run="#!/usr/bin/env python3\nprint(6 * 7)"), "42\n"),
         (TaskSpec(run="#! /bin/sh -e\nfalse\necho no", cmd=[]), None),
-        (TaskSpec(run="#!/bin/sed 2p;d\nhello"), "hello\n"),
+        (TaskSpec(run="#!/bin/sed 2p;d\nhello\n"), "hello\n"),
         (TaskSpec(run="#!\necho x"), "x\n"),
         (TaskSpec(run=""), ""),
         (TaskSpec(entrypoint=["echo", "a"]), "a\n"),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import tork_shell.runtime
 from tork_shell.runtime import ShellRuntime
 
-import tork_shell.runtime
-from tork_core.testing.runtime import RuntimeContract
+from tork_core.testing.runtime import (
+    CancelPromises,
+    EndPromises,
+    RuntimeContract,
+    StartPromises,
+)
 
 
 class TestShellRuntime(RuntimeContract):
@@ -15,8 +20,8 @@ class TestShellRuntime(RuntimeContract):
         return shell
 
 
-class TestShellRuntimeStartedFromATerminal(RuntimeContract):
-    """Then each task has a session of its own."""
+class TestShellRuntimeStartedFromATerminal(StartPromises, EndPromises, CancelPromises):
+    """Then each task has a session of its own, which it is killed by no less."""
 
     @pytest.fixture(autouse=True)
     def terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:

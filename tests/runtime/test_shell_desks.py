@@ -14,6 +14,7 @@ from tests.runtime.conftest import Run
 from tork_core.errors import TaskFailed, UsageError
 from tork_core.model.spec import TaskSpec
 from tork_core.testing.runtime import CollectedLog
+from tork_core.testing.waiting import eventually
 
 _WHERE = 'dirname "$TORK_OUTPUT"'
 _LOOK = 'cd "$(dirname "$TORK_OUTPUT")"; stat -c "%n %a %s %h" *; cat output'
@@ -121,7 +122,9 @@ class TestAnotherUser:
     async def test_a_task_has_that_users_rights_and_no_more(
         self, settings: ShellSettings, run: Run, log: CollectedLog
     ) -> None:
-        script = 'id -u; id -g; id -G; stat -c %u . "$TORK_OUTPUT"; echo out > "$TORK_OUTPUT"; ls ..'
+        script = (
+            'id -u; id -g; id -G; stat -c %u . "$TORK_OUTPUT"; echo out > "$TORK_OUTPUT"; ls ..'
+        )
         async with open_shell(settings) as shell:
             with pytest.raises(TaskFailed):
                 await run(shell, script)
@@ -146,12 +149,14 @@ class TestAnotherUser:
     ) -> None:
         (tmp_path / "roots").write_text("secret")
         (tmp_path / "roots").chmod(0o644)
+
+        async def look() -> list[Path]:
+            return list(tmp_path.glob("*/ready"))
+
         async with open_shell(settings) as shell:
             execution = 'rm "$TORK_OUTPUT"; touch ready; until [ -e moved ]; do sleep 0.02; done'
             task = asyncio.ensure_future(run(shell, execution))
-            while not (ready := list(tmp_path.glob("*/ready"))):
-                assert not task.done()
-                await asyncio.sleep(0.01)
+            ready = await eventually(look, bool, within=20)
             [desk] = Path(settings.state).glob("*.desks/*")
             (tmp_path / "roots").rename(desk / "output")
             (ready[0].parent / "moved").touch()

@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+import tork_shell.runtime
 from tork_shell import procfs, records
 from tork_shell.family import COLOURS, Family
 from tork_shell.libc import adopts_orphans
 from tork_shell.runtime import ShellRuntime, open_shell
 from tork_shell.settings import ShellSettings
 
-import tork_shell.runtime
 from tests.runtime.conftest import Run
 from tork_core.errors import TaskFailed, UsageError
 from tork_core.model.spec import TaskSpec
@@ -33,6 +33,11 @@ async def gone(token: str) -> None:
         return processes_with(token)
 
     await eventually(look, lambda found: not found, within=_PATIENCE)
+
+
+def stranger(*command: str, session: bool = True) -> subprocess.Popen[bytes]:
+    """Start a process that is none of a task's."""
+    return subprocess.Popen(command, start_new_session=session)
 
 
 async def test_the_tail_of_the_log_is_short_and_whole(shell: ShellRuntime, run: Run) -> None:
@@ -74,10 +79,13 @@ async def test_a_paused_task_is_asked_too(
         tmp_path,
         log=log,
     )
+
+    async def look() -> bytes:
+        return log.data
+
     async with shell.prepare(execution) as start:
         task = asyncio.ensure_future(start())
-        while not log.has("ready"):
-            await asyncio.sleep(0.01)
+        await eventually(look, bool, within=_PATIENCE)
         task.cancel()
         await soon(asyncio.wait([task]), within=_PATIENCE)
     assert log.has("asked")
@@ -100,9 +108,9 @@ async def test_no_descriptor_left_fails_the_task_and_nothing_else(
 
 async def test_other_children_of_the_worker_are_let_alone(shell: ShellRuntime, run: Run) -> None:
     with (
-        subprocess.Popen(["sleep", "86400.75"]) as plain,
-        subprocess.Popen(["sleep", "86400.75"], start_new_session=True) as leader,
-        subprocess.Popen(["true"], start_new_session=True) as dead,
+        stranger("sleep", "86400.75", session=False) as plain,
+        stranger("sleep", "86400.75") as leader,
+        stranger("true") as dead,
     ):
         try:
             await run(shell, "sleep 86400.125 &")
@@ -123,7 +131,7 @@ async def test_children_of_other_threads_are_never_taken_for_a_tasks(
 
     def start_many() -> None:
         while not stop.is_set():
-            started.append(subprocess.Popen(["sleep", "86400.875"], start_new_session=True))
+            started.append(stranger("sleep", "86400.875"))
             time.sleep(0.0005)
 
     threads = [threading.Thread(target=start_many) for _ in range(2)]
@@ -183,6 +191,18 @@ async def test_two_runtimes_in_one_process_keep_out_of_each_others_tasks(
         tasks = [run(runtime, script) for runtime in (one, two) * 5]
         others = [run(runtime, "true") for runtime in (one, two) * 20]
         assert set(await asyncio.gather(*tasks, *others)) == {"y\n", ""}
+
+
+async def test_it_works_in_a_loop_of_another_thread(state: Path, tmp_path: Path) -> None:
+    async def main() -> str:
+        async with open_shell(ShellSettings(state=str(state))) as shell:
+            script = 'setsid sleep 86400.015625 & echo y > "$TORK_OUTPUT"'
+            execution = make_execution(TaskSpec(run=script), tmp_path)
+            async with shell.prepare(execution) as start:
+                return await start()
+
+    assert await asyncio.to_thread(lambda: asyncio.run(main())) == "y\n"
+    assert not processes_with("86400.015625")
 
 
 _WORKER = """
@@ -251,13 +271,13 @@ async def test_the_tasks_of_a_living_worker_are_let_alone(state: Path) -> None:
 
 async def test_a_process_that_has_the_pid_of_a_dead_task_is_let_alone(state: Path) -> None:
     records.prepare_folder(state)
-    with subprocess.Popen(["sleep", "86400.5"], start_new_session=True) as stranger:
-        found = procfs.stat(stranger.pid)
+    with stranger("sleep", "86400.5") as other:
+        found = procfs.stat(other.pid)
         assert found is not None
         for start, kept in ((found.start + 100, True), (found.start, False)):
             path = state / "1-dead.tasks"
             path.write_text(
-                f"{procfs.boot()} {7 * COLOURS}\n{stranger.pid} {start} {start}\n".replace(
+                f"{procfs.boot()} {7 * COLOURS}\n{other.pid} {start} {start}\n".replace(
                     "\n", " " * 9 + "\n"
                 )
             )
@@ -265,9 +285,9 @@ async def test_a_process_that_has_the_pid_of_a_dead_task_is_let_alone(state: Pat
                 assert not path.exists()
                 await asyncio.sleep(0)
                 if kept:
-                    assert stranger.poll() is None
+                    assert other.poll() is None
                 else:
-                    assert stranger.wait(_PATIENCE) == -signal.SIGKILL
+                    assert other.wait(_PATIENCE) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("content", ["", "\n", "other-boot 5\n1 0 99999999999\n", "\xff\n"])

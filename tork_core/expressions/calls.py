@@ -20,7 +20,7 @@ from tork_core.expressions.tree import (
     cost_of,
     without_parentheses,
 )
-from tork_core.expressions.values import adopt, kind, to_python
+from tork_core.expressions.values import KNOWN, adopt, kind, to_python
 
 
 def compile_call(node: Call, compiler: NodeCompiler) -> Closure:
@@ -56,7 +56,7 @@ def _argument(function: Function, place: int, node: Node, compiler: NodeCompiler
             raise placed(error, at) from None
         return lambda frame: made
     if types is None:
-        return lambda frame: adopt(value(frame))
+        return _anything(value)
 
     def argument(frame: Frame) -> object:
         given = value(frame)
@@ -66,6 +66,14 @@ def _argument(function: Function, place: int, node: Node, compiler: NodeCompiler
             return convert(given, function, place)
         except ExpressionError as error:
             raise placed(error, at) from None
+
+    return argument
+
+
+def _anything(value: Closure) -> Closure:
+    def argument(frame: Frame) -> object:
+        given = value(frame)
+        return given if type(given) in KNOWN else adopt(given)
 
     return argument
 

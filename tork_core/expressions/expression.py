@@ -18,6 +18,7 @@ from tork_core.expressions.tree import Node
 from tork_core.expressions.values import PLAIN, to_python
 
 _CACHED: Final = 4_096
+_FEW: Final = 64
 _NOTHING: Final[Mapping[str, object]] = {}
 
 
@@ -97,6 +98,8 @@ class Expression:
             except (ExpressionError, RecursionError) as error:
                 raise self._failed(error) from None
         if type(value) in PLAIN:
+            return value
+        if type(value) is list and len(value) < _FEW and PLAIN.issuperset(map(type, value)):
             return value
         try:
             return to_python(value)

@@ -14,12 +14,16 @@ from tork_core.errors import ExpressionError
 from tork_core.expressions.arithmetic import MAX_INT, MIN_INT, OPERATIONS
 from tork_core.expressions.closures import Closure, placed
 from tork_core.expressions.frame import Frame
+from tork_core.expressions.namespaces import TextNamespace
 from tork_core.expressions.values import kind
 
 Apply: TypeAlias = Callable[[Any, Any], Any]
 
 _SHORT: Final = 256
 """Text up to this length is made without counting it: the step that it takes pays for it."""
+
+_FEW: Final = 16
+"""Elements that are looked at without counting them."""
 
 _ALIKE: Final = frozenset({int, str})
 """Types of which two values of one type compare as Python compares them."""
@@ -60,6 +64,8 @@ def fast_closure(
         return _modulo_with(left, constant[0], at)
     if name in ("and", "or"):
         return _logical(name, left, right, at)
+    if name == "in":
+        return _membership(left, right, at)
     return None
 
 
@@ -152,6 +158,27 @@ def _comparison_with(name: str, left: Closure, b: object, at: int) -> Closure:
         return general(frame, a, b)
 
     return comparison
+
+
+def _membership(left: Closure, right: Closure, at: int) -> Closure:
+    general = _general("in", at)
+
+    def membership(frame: Frame) -> object:
+        a = left(frame)
+        b: Any = right(frame)
+        type_ = type(a)
+        if type_ in _ALIKE and type(b) is list and len(b) < _FEW:
+            for item in b:
+                if type(item) is not type_:
+                    return general(frame, a, b)
+                if item == a:
+                    return True
+            return False
+        if type_ is str and (type(b) is dict or type(b) is TextNamespace):
+            return a in b
+        return general(frame, a, b)
+
+    return membership
 
 
 def _logical(name: str, left: Closure, right: Closure, at: int) -> Closure:

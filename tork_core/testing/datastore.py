@@ -22,6 +22,7 @@ The datastore is empty at the start of every test. Times are short and real: its
 from __future__ import annotations
 
 from tork_core.testing._datastore_commits import CommittingPromises, LoadingPromises
+from tork_core.testing._datastore_feed import FeedPromises, MarkPromises
 from tork_core.testing._datastore_nodes import LeasePromises, NodePromises
 from tork_core.testing._datastore_reading import LogPromises, ReadingPromises
 from tork_core.testing._datastore_sweeping import (
@@ -36,6 +37,8 @@ class DatastoreContract(
     CommittingPromises,
     ReadingPromises,
     LogPromises,
+    FeedPromises,
+    MarkPromises,
     DuePromises,
     WaitingPromises,
     RunningPromises,

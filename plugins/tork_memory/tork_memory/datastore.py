@@ -14,6 +14,7 @@ from tork_core.interfaces.datastore import (
     Beat,
     Committed,
     Due,
+    FeedItem,
     HeldTask,
     JobChange,
     Loaded,
@@ -77,6 +78,18 @@ class MemoryDatastore:
     async def events(self, job_id: JobId, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """Load the events of a job."""
         return self._store().events(job_id, after, limit)
+
+    async def feed(self, after: int, limit: int) -> list[FeedItem]:
+        """Load events of all jobs in the order of their commits."""
+        return self._store().feed.read(after, limit)
+
+    async def mark(self, name: str) -> int:
+        """Load a mark."""
+        return self._store().marks.get(name)
+
+    async def move_mark(self, name: str, position: int) -> None:
+        """Move a mark on, never back."""
+        self._store().marks.move(name, position)
 
     async def append_log(self, parts: Sequence[LogPart]) -> None:
         """Store log parts, each once."""

@@ -24,6 +24,7 @@ from tork_core.model.job import (
 )
 from tork_core.model.spec import TaskSpec
 from tork_core.model.states import TaskState
+from tork_memory.feed import Feed, Marks
 from tork_memory.indexes import TaskKey, TimeIndex
 from tork_memory.logs import LogBook
 from tork_memory.nodes import Leases, NodeTable
@@ -44,7 +45,7 @@ KEPT_LOG_BYTES = 64 * 2**20
 
 
 class MemoryStore:
-    """Jobs, tasks, events, log parts, nodes and leases, with the datastore's clock.
+    """Jobs, tasks, events, log parts, nodes, leases and marks, with the datastore's clock.
 
     The last ``kept_jobs`` ended jobs and about ``kept_log_bytes`` of logs are kept; those that
     ended first go first. ``stepwise`` makes commits show their jobs one after the other, as a
@@ -62,6 +63,8 @@ class MemoryStore:
         self.stepwise = stepwise
         self.nodes = NodeTable()
         self.leases = Leases()
+        self.feed = Feed()
+        self.marks = Marks()
         self._environment = environment
         self._kept_jobs = kept_jobs
         self._jobs: dict[JobId, JobEntry] = {}
@@ -160,6 +163,9 @@ class MemoryStore:
             "tasks": sum(len(job.tasks) for job in jobs),
             "active": sum(len(job.active) for job in jobs),
             "events": sum(len(job.events) for job in jobs),
+            "feed": len(self.feed),
+            "feed_entries": self.feed.entries,
+            "marks": len(self.marks),
             "logs": len(self._logs),
             "log_bytes": self._logs.size,
             "due_jobs": len(self._due_jobs),
@@ -189,7 +195,9 @@ class MemoryStore:
         ended: list[HeldTask] = []
         if change.end_active is not None:
             ended = self._end_active(entry, change.end_active, change.at, change.tasks)
-        entry.events += encoded.events
+        if encoded.events:
+            entry.events += encoded.events
+            self.feed.add(entry.events, len(encoded.events))
         self._put_job(entry, encoded)
         return ended
 
@@ -253,4 +261,5 @@ class MemoryStore:
         for task in entry.tasks.values():
             self._tasks.remove(task)
         self._due_jobs.discard(job_id)
+        self.feed.forget(entry.events)
         self._logs.delete(job_id)

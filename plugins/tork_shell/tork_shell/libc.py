@@ -9,6 +9,7 @@ start a process from a large one, and reports what went wrong as an errno.
 from __future__ import annotations
 
 import ctypes
+import gc
 import operator
 import os
 import resource
@@ -109,13 +110,20 @@ class Spawner:
         )
         # A limit can be inherited but not be given at birth, so it is ours for a moment. No other
         # thread of Python's may start a process in it: `map` calls the three without a step of
-        # the interpreter in between, at which the lock could change hands.
-        steps: tuple[Callable[[], Any], ...] = (
+        # the interpreter in between, at which the lock could change hands. (Until Python 3.12
+        # garbage is also collected within a call, which runs finalizers.)
+        steps: list[Callable[[], Any]] = [
             partial(resource.setrlimit, _RLIMIT_LOCKS, (launch.colour, self._limits[1])),
             spawn,
             partial(resource.setrlimit, _RLIMIT_LOCKS, self._limits),
-        )
-        _, error, _ = map(operator.call, steps)
+        ]
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            _, error, _ = map(operator.call, steps)
+        finally:
+            if collecting:
+                gc.enable()
         _check(error)
         return pid.value
 

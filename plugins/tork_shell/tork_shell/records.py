@@ -140,15 +140,16 @@ class _Dead:
             process = procfs.stat(pid)
             if process is None or process.dead:
                 continue
-            if process.group in groups or procfs.file_locks(pid) in self.colours:
+            colour = procfs.file_locks(pid)
+            if process.group in groups or (colour is not None and colour in self.colours):
                 yield process
 
 
 def _parse(file: int) -> _Dead | None:
     with os.fdopen(os.dup(file), "rb") as reader:
         lines = [line.strip() for line in reader]
-    boot, _, colour = lines[0].decode().partition(" ") if lines else ("", "", "")
-    if boot != procfs.boot():
+    boot, _, colour = lines[0].partition(b" ") if lines else (b"", b"", b"")
+    if boot != procfs.boot().encode() or not colour.isdigit():
         return None  # of before the host's last start, or of another container
     found = (_ENTRY.fullmatch(line) for line in lines[1:])
     entries = [_Entry(*map(int, entry.groups())) for entry in found if entry is not None]

@@ -185,6 +185,8 @@ def to_int(value: object) -> int:
                 raise ExpressionError(f"int: {value} is beyond the range of an int")
             return int(value)
         case str():
+            if len(value) < 19 and value.isascii() and value.isdigit():
+                return int(value)
             digits = value.lstrip("+-").lstrip("0")
             if not _INT.fullmatch(value) or len(digits) > 19:
                 raise ExpressionError(f"int: {value[:40]!r} is no int")
