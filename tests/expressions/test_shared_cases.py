@@ -2,9 +2,9 @@
 
 They are in expr-cases.jsonl, one a line.
 
-Types count. Tags stand for what JSON lacks: {"$float": "NaN"}, {"$bytes": hex}, {"$time": RFC 3339},
-{"$duration": nanoseconds}, {"$zone": name} and {"$map": [[key, value], …]}. ``or_error`` says that
-an error is as good as the value.
+Types count. Tags stand for what JSON lacks: {"$float": "NaN"}, {"$bytes": hex},
+{"$time": RFC 3339}, {"$duration": nanoseconds}, {"$zone": name} and
+{"$map": [[key, value], …]}. ``or_error`` says that an error is as good as the value.
 """
 
 from __future__ import annotations

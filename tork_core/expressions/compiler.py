@@ -14,6 +14,7 @@ from tork_core.expressions import arithmetic
 from tork_core.expressions.access import slice_of
 from tork_core.expressions.calls import compile_call
 from tork_core.expressions.closures import LONG_ROW, Closure, in_turn, placed
+from tork_core.expressions.fast_operations import variable_closure
 from tork_core.expressions.frame import Frame
 from tork_core.expressions.functions.table import FunctionTable
 from tork_core.expressions.links import compile_chain, compile_links
@@ -174,19 +175,28 @@ class Compiler:
         first = self.compile(left)
         if len(spine) < LONG_ROW:
             for one in spine:
-                right = self.compile(one.right)
-                first = binary_closure(one, first, right, self.constant(one.right))
+                first = self._operation(one, first)
             return first
         steps = [binary_step(one, self.compile(one.right)) for one in spine]
         return in_turn(first, steps)
+
+    def _operation(self, node: Binary, left: Closure) -> Closure:
+        right, constant = self.compile(node.right), self.constant(node.right)
+        operand = without_parentheses(node.left)
+        if constant is not None and isinstance(operand, Name):
+            variable = self.variable(operand)
+            if variable is not None:
+                fast = variable_closure(node.operator, variable, constant[0], node.at)
+                if fast is not None:
+                    return fast
+        return binary_closure(node, left, right, constant)
 
     def _comparison(self, node: Comparison) -> Closure:
         first = self.compile(node.first)
         operands = [self.compile(operand) for _, _, operand in node.rest]
         if len(operands) == 1:
             at, operator, operand = node.rest[0]
-            pair = Binary(at, operator, node.first, operand)
-            return binary_closure(pair, first, operands[0], self.constant(operand))
+            return self._operation(Binary(at, operator, node.first, operand), first)
         return comparison_closure(node, first, operands)
 
     def _unary(self, node: Unary) -> Closure:
@@ -239,14 +249,17 @@ class Compiler:
     def _array(self, node: Array) -> Closure:
         items = [self.compile(item) for item in node.items]
         count = len(items)
+        constants = [self.constant(item) for item in node.items]
+        prepared = [None if one is None else one[0] for one in constants]
+        open_places = [(place, items[place]) for place in range(count) if constants[place] is None]
 
         def array(frame: Frame) -> object:
             frame.elements -= count
             if frame.elements < 0:
                 frame.make(0)
-            made: list[object] = []
-            for item in items:
-                made.append(item(frame))
+            made = prepared.copy()
+            for place, item in open_places:
+                made[place] = item(frame)
             return made
 
         return array

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 from tork_core.errors import ExpressionError
 from tork_core.expressions.compiler import Compiler
@@ -97,10 +97,13 @@ class Expression:
                 value = self._run(frame)
             except (ExpressionError, RecursionError) as error:
                 raise self._failed(error) from None
-        if type(value) in PLAIN:
+        type_ = type(value)
+        if type_ in PLAIN:
             return value
-        if type(value) is list and len(value) < _FEW and PLAIN.issuperset(map(type, value)):
-            return value
+        if type_ is list:
+            items = cast("list[object]", value)
+            if len(items) < _FEW and PLAIN.issuperset(map(type, items)):
+                return items
         try:
             return to_python(value)
         except ExpressionError as error:

@@ -69,6 +69,15 @@ def fast_closure(
     return None
 
 
+def variable_closure(name: str, variable: str, constant: object, at: int) -> Closure | None:
+    """A closure for an operator between a variable and a constant, or None where it has none."""
+    if name in _ARITHMETIC and type(constant) is int:
+        return _variable_arithmetic_with(name, variable, constant, at)
+    if name in _COMPARISONS and type(constant) in _ALIKE:
+        return _variable_comparison_with(name, variable, constant, at)
+    return None
+
+
 def _general(name: str, at: int) -> Callable[[Frame, object, object], object]:
     """The operation itself, for all that is not decided on the spot."""
     operation = OPERATIONS[name]
@@ -97,6 +106,30 @@ def _arithmetic(name: str, left: Closure, right: Closure, at: int) -> Closure:
         return general(frame, a, b)
 
     return arithmetic
+
+
+def _variable_arithmetic_with(name: str, variable: str, b: int, at: int) -> Closure:
+    apply, general = _ARITHMETIC[name], _general(name, at)
+
+    def arithmetic(frame: Frame) -> object:
+        a = frame.env[variable]
+        if type(a) is int and MIN_INT <= (value := apply(a, b)) <= MAX_INT:
+            return value
+        return general(frame, a, b)
+
+    return arithmetic
+
+
+def _variable_comparison_with(name: str, variable: str, b: object, at: int) -> Closure:
+    apply, general, type_ = _COMPARISONS[name], _general(name, at), type(b)
+
+    def comparison(frame: Frame) -> object:
+        a = frame.env[variable]
+        if type(a) is type_:
+            return apply(a, b)
+        return general(frame, a, b)
+
+    return comparison
 
 
 def _join_with(left: Closure, b: str, at: int) -> Closure:
@@ -165,17 +198,18 @@ def _membership(left: Closure, right: Closure, at: int) -> Closure:
 
     def membership(frame: Frame) -> object:
         a = left(frame)
-        b: Any = right(frame)
-        type_ = type(a)
-        if type_ in _ALIKE and type(b) is list and len(b) < _FEW:
-            for item in b:
+        b = right(frame)
+        type_, kind_ = type(a), type(b)
+        items: Any = b
+        if type_ in _ALIKE and kind_ is list and len(items) < _FEW:
+            for item in items:
                 if type(item) is not type_:
                     return general(frame, a, b)
                 if item == a:
                     return True
             return False
-        if type_ is str and (type(b) is dict or type(b) is TextNamespace):
-            return a in b
+        if type_ is str and (kind_ is dict or kind_ is TextNamespace):
+            return a in items
         return general(frame, a, b)
 
     return membership

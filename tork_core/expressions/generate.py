@@ -1,4 +1,4 @@
-"""Makes _tables.py, the parser's tables, from grammar.lark.
+"""Makes tables.json, the parser's tables, from grammar.lark.
 
 Run ``python -m tork_core.expressions.generate`` after a change of the grammar or of Lark's version.
 """
@@ -6,40 +6,34 @@ Run ``python -m tork_core.expressions.generate`` after a change of the grammar o
 from __future__ import annotations
 
 import hashlib
-import pprint
-from pathlib import Path
-from typing import Any, Final, cast
+import json
+from typing import Any, cast
 
-TABLES: Final = Path(__file__).with_name("_tables.py")
-
-_HEAD: Final = '''\
-# ruff: noqa
-# fmt: off
-# pyright: basic
-"""The parser's tables. Made by `python -m tork_core.expressions.generate`: do not edit."""
-
-'''
+from tork_core.expressions.parser import GRAMMAR, TABLES, from_grammar
 
 
 def tables() -> str:
-    """The text of _tables.py for the grammar as it is."""
+    """The text of tables.json for the grammar as it is."""
     import lark
     from lark.grammar import Rule
     from lark.lexer import TerminalDef
 
-    from tork_core.expressions.parser import GRAMMAR, from_grammar
-
     parser = cast(Any, from_grammar())
-    digest = hashlib.sha256(GRAMMAR.read_bytes()).hexdigest()
     data, memo = parser.memo_serialize([TerminalDef, Rule])
-    for unused in ("postlex", "transformer", "source_path"):
+    for unused in ("postlex", "transformer"):
         data["options"][unused] = None
-    return (
-        f"{_HEAD}LARK_VERSION = {lark.__version__!r}\n"
-        f"GRAMMAR_SHA256 = {digest!r}\n"
-        f"DATA = {pprint.pformat(data, width=160, compact=True)}\n"
-        f"MEMO = {pprint.pformat(memo, width=160, compact=True)}\n"
-    )
+    made = {
+        "lark_version": lark.__version__,
+        "grammar_sha256": grammar_digest(),
+        "data": data,
+        "memo": memo,
+    }
+    return json.dumps(made, indent=0, separators=(",", ":")) + "\n"
+
+
+def grammar_digest() -> str:
+    """What tells whether the tables are those of the grammar."""
+    return hashlib.sha256(GRAMMAR.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ use, so that importing this package costs a process that evaluates nothing next 
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 GRAMMAR: Final = Path(__file__).with_name("grammar.lark")
+TABLES: Final = Path(__file__).with_name("tables.json")
 
 
 def parse(source: str) -> Node:
@@ -50,15 +52,21 @@ def parse(source: str) -> Node:
 def _parser() -> Lark:
     import lark
 
-    from tork_core.expressions import _tables
-
-    tables = cast(Any, _tables)
-    if lark.__version__ != tables.LARK_VERSION:
+    tables = json.loads(TABLES.read_bytes(), object_hook=_with_numbers)
+    if lark.__version__ != tables["lark_version"]:
         # Tables of another version may mean something else: the grammar is read instead, which
         # takes some 50 ms once.
         return from_grammar()
     load = cast(Any, lark.Lark)._load_from_dict
-    return cast("Lark", load(tables.DATA, tables.MEMO, postlex=Words(), transformer=Builder()))
+    made = load(tables["data"], tables["memo"], postlex=Words(), transformer=Builder())
+    return cast("Lark", made)
+
+
+def _with_numbers(table: dict[str, Any]) -> dict[Any, Any]:
+    """A table with numbers for keys, which JSON does not have."""
+    if all(map(str.isdecimal, table)):
+        return {int(key): value for key, value in table.items()}
+    return table
 
 
 def from_grammar() -> Lark:

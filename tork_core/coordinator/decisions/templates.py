@@ -143,7 +143,7 @@ class Scope:
         """The outputs that the template may use; they have to be loaded."""
         draft, variables = self._draft, self._draft.job.variables
         names = {name[1] for name in template.references if name[0] == "tasks" and len(name) > 1}
-        if ("tasks",) in template.references:
+        if not template.references.isdisjoint({("tasks",), ("$env",)}):
             names = set(variables)
         used = {name: variables[name] for name in sorted(names) if name in variables}
         draft.need(used.values())
