@@ -126,9 +126,7 @@ class TaskFailed(TorkError):
     it), ``log_tail`` the end of its log.
     """
 
-    def __init__(
-        self, message: str, *, exit_code: int | None = None, log_tail: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, exit_code: int | None = None, log_tail: str = "") -> None:
         self.message = message
         self.exit_code = exit_code
         self.log_tail = log_tail

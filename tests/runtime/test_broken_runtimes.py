@@ -51,7 +51,6 @@ TOO_PLAIN = [
     "a_variable_too_long_for_the_kernel_fails_the_task",
     "the_first_line_of_a_script_is_honoured",
     "a_background_process_that_holds_the_log_is_killed",
-    "a_background_process_that_floods_the_log_is_killed",
     "processes_that_left_the_group_end_with_the_task",
     "cancelling_stops_processes_that_left_the_group",
     "cancelling_at_any_moment_leaves_nothing",

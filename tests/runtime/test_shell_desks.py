@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,27 @@ async def test_an_output_that_is_no_plain_file_is_said_clearly(
 
 async def test_an_output_that_was_removed_is_empty(shell: ShellRuntime, run: Run) -> None:
     assert await run(shell, 'rm "$TORK_OUTPUT"') == ""
+
+
+async def test_a_state_folder_that_is_swept_away_is_made_again(
+    shell: ShellRuntime, run: Run, state: Path
+) -> None:
+    script = 'echo x > "$TORK_OUTPUT"'
+    assert await run(shell, script) == "x\n"
+    next(state.glob("*.desks/*/output")).unlink()
+    assert await run(shell, script) == "x\n"
+    shutil.rmtree(state)
+    assert await run(shell, script) == "x\n"
+
+
+async def test_a_state_folder_that_is_somebody_elses_now_is_not_used(
+    shell: ShellRuntime, run: Run, state: Path
+) -> None:
+    shutil.rmtree(state)
+    state.mkdir()
+    state.chmod(0o777)
+    with pytest.raises(UsageError, match="no one else may write"):
+        await run(shell, "true")
 
 
 async def test_a_script_can_execute_itself(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tork_shell.runtime
@@ -151,6 +153,22 @@ async def test_children_of_other_threads_are_never_taken_for_a_tasks(
     assert started
     assert all(alive)
     assert limits == {None}
+
+
+async def test_a_script_runs_no_line_before_it_is_coloured(
+    state: Path, run: Run, log: CollectedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prlimit = resource.prlimit
+
+    def late(*args: Any) -> Any:
+        time.sleep(0.05)  # as on a host that is busy: bash needs a fiftieth of it to be there
+        return prlimit(*args)
+
+    monkeypatch.setattr(resource, "prlimit", late)
+    async with open_shell(ShellSettings(state=str(state))) as shell:
+        for script in ("", "#!/bin/sh\n"):
+            await run(shell, script + "grep 'file locks' /proc/self/limits")
+    assert [line.split()[3].isdigit() for line in log.data.splitlines()] == [True, True]
 
 
 async def test_dead_orphans_do_not_pile_up_while_a_task_runs(
@@ -317,9 +335,9 @@ async def test_a_state_folder_that_others_can_write_is_refused(state: Path) -> N
 def test_lines_of_records_are_used_again(state: Path) -> None:
     records.prepare_folder(state)
     with records.open_records(state, 5) as kept:
-        lines = [kept.add(Family(pid, 5), 1) for pid in range(3)]
+        lines = [kept.add(Family(pid, 5, b""), 1) for pid in range(3)]
         kept.remove(lines[1])
-        assert kept.add(Family(9, 5), 1) == lines[1]
+        assert kept.add(Family(9, 5, b""), 1) == lines[1]
         [path] = state.glob("*.tasks")
         assert path.stat().st_size == 4 * 80
         assert path.read_text().splitlines()[2].startswith("9 1 ")

@@ -7,8 +7,8 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -81,11 +81,26 @@ class Trial:
         self.runtime = runtime
         self.execution = execution
         self.token = token
+        self._begun: list[asyncio.Task[str]] = []
 
     async def run(self) -> str:
         """Run it from preparation to the end; returns the output."""
         async with self.runtime.prepare(self.execution) as start:
             return await start()
+
+    def begin(self) -> asyncio.Task[str]:
+        """Run it in a task of its own."""
+        run = asyncio.create_task(self.run())
+        self._begun.append(run)
+        return run
+
+    async def abandon(self, *, within: float) -> None:
+        """Cancel what still runs, and wait so long for its end."""
+        running = [run for run in self._begun if not run.done()]
+        for run in running:
+            run.cancel()
+        if running:
+            await asyncio.wait(running, timeout=within)
 
     def processes(self) -> list[str]:
         """Return the command lines of the trial's live processes on this host."""
@@ -119,8 +134,8 @@ class RuntimeSuite:
         """Return a task that executes a command directly."""
         return TaskSpec(entrypoint=entrypoint, cmd=cmd)
 
-    @contextmanager
-    def trial(
+    @asynccontextmanager
+    async def trial(
         self,
         runtime: Runtime,
         script: str | TaskSpec,
@@ -129,29 +144,31 @@ class RuntimeSuite:
         env: Mapping[str, str] | None = None,
         output_limit: int = 64 * 1024,
         grace: float = 5.0,
-    ) -> Generator[Trial]:
-        """Prepare a trial of a script. What it leaves behind on the host is killed at the end."""
+    ) -> AsyncGenerator[Trial]:
+        """Prepare a trial of a script. What it leaves behind is killed or cancelled at the end."""
         token = f"86400.{secrets.randbelow(10**9):09}"
         task = self.task(script.replace("{token}", token)) if isinstance(script, str) else script
         folder = Path(tempfile.mkdtemp(prefix="trial-"))
         execution = make_execution(
             task, folder, log=log, env=env, task_id=token, output_limit=output_limit, grace=grace
         )
+        trial = Trial(runtime, execution, token)
         try:
-            yield Trial(runtime, execution, token)
+            yield trial
         finally:
             kill_processes_with(token)
+            await trial.abandon(within=self.patience)
             shutil.rmtree(folder, ignore_errors=True)
 
     async def output_of(self, runtime: Runtime, script: str, **env: str) -> str:
         """Run a script to its end and return its output."""
-        with self.trial(runtime, script, env=env) as trial:
+        async with self.trial(runtime, script, env=env) as trial:
             return await soon(trial.run(), within=self.patience)
 
     async def log_of(self, runtime: Runtime, script: str | TaskSpec, **env: str) -> bytes:
         """Run a script to its end and return what it printed."""
         log = CollectedLog()
-        with self.trial(runtime, script, log=log, env=env) as trial:
+        async with self.trial(runtime, script, log=log, env=env) as trial:
             await soon(trial.run(), within=self.patience)
         return log.data
 
@@ -159,7 +176,7 @@ class RuntimeSuite:
         self, runtime: Runtime, script: str | TaskSpec, *, output_limit: int = 64 * 1024, **env: str
     ) -> TaskFailed:
         """Run a script that must fail, and return how it did."""
-        with self.trial(runtime, script, env=env, output_limit=output_limit) as trial:
+        async with self.trial(runtime, script, env=env, output_limit=output_limit) as trial:
             try:
                 output = await soon(trial.run(), within=self.patience)
             except TaskFailed as failed:

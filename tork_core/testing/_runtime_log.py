@@ -27,8 +27,8 @@ class LogPromises(RuntimeSuite):
 
     async def test_the_log_comes_while_the_task_runs(self, runtime: Runtime) -> None:
         log = CollectedLog()
-        with self.trial(runtime, "echo first; sleep {token}", log=log) as trial:
-            run = asyncio.create_task(trial.run())
+        async with self.trial(runtime, "echo first; sleep {token}", log=log) as trial:
+            run = trial.begin()
             await self.printed(log, "first", run)
             assert not run.done()
             await self.cancel(run)
@@ -46,7 +46,7 @@ class LogPromises(RuntimeSuite):
         self, runtime: Runtime
     ) -> None:
         log = SlowLog(bytes_per_second=40_000_000)
-        with self.trial(runtime, f"head -c {_FLOOD} /dev/zero", log=log) as trial:
+        async with self.trial(runtime, f"head -c {_FLOOD} /dev/zero", log=log) as trial:
             await soon(trial.run(), within=self.patience)
         assert log.length == _FLOOD
         grown = log.most_memory - log.first_memory

@@ -42,7 +42,7 @@ class OutputPromises(RuntimeSuite):
 
     async def test_an_output_as_long_as_the_limit_is_returned(self, runtime: Runtime) -> None:
         script = 'head -c 1000 /dev/zero | tr "\\0" x > "$TORK_OUTPUT"'
-        with self.trial(runtime, script, output_limit=1000) as trial:
+        async with self.trial(runtime, script, output_limit=1000) as trial:
             assert await soon(trial.run(), within=self.patience) == "x" * 1000
 
     async def test_an_output_past_the_limit_fails_the_task(self, runtime: Runtime) -> None:
@@ -60,7 +60,7 @@ class OutputPromises(RuntimeSuite):
             "ln -s /dev/zero $TORK_OUTPUT",
             "true",
         ):
-            with self.trial(runtime, away + trick) as trial:
+            async with self.trial(runtime, away + trick) as trial:
                 try:
                     output = await soon(trial.run(), within=self.patience)
                 except TaskFailed as failed:

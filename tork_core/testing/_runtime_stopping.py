@@ -24,7 +24,7 @@ class StartPromises(RuntimeSuite):
 
     async def test_nothing_starts_before_start_is_called(self, runtime: Runtime) -> None:
         log = CollectedLog()
-        with self.trial(runtime, "echo started; sleep {token}", log=log) as trial:
+        async with self.trial(runtime, "echo started; sleep {token}", log=log) as trial:
             async with runtime.prepare(trial.execution):
                 # Time for a process to start and print: another task does so.
                 assert await self.log_of(runtime, "echo other") == b"other\n"
@@ -34,7 +34,7 @@ class StartPromises(RuntimeSuite):
 
     async def test_leaving_without_a_start_leaves_nothing(self, runtime: Runtime) -> None:
         tasks = asyncio.all_tasks()
-        with self.trial(runtime, "sleep {token}") as trial:
+        async with self.trial(runtime, "sleep {token}") as trial:
             async with runtime.prepare(trial.execution):
                 pass
             self.nothing_is_left_of(trial)
@@ -42,7 +42,7 @@ class StartPromises(RuntimeSuite):
 
     async def test_leaving_by_an_error_while_it_runs_stops_it(self, runtime: Runtime) -> None:
         log = CollectedLog()
-        with self.trial(runtime, "echo ready; sleep {token}", log=log, grace=_GRACE) as trial:
+        async with self.trial(runtime, "echo ready; sleep {token}", log=log, grace=_GRACE) as trial:
             run = None
             try:
                 async with runtime.prepare(trial.execution) as start:
@@ -67,7 +67,7 @@ class EndPromises(RuntimeSuite):
     ) -> None:
         loop = asyncio.get_running_loop()
         log = CollectedLog()
-        with self.trial(runtime, "sleep {token} & echo done", log=log, grace=_GRACE) as trial:
+        async with self.trial(runtime, "sleep {token} & echo done", log=log, grace=_GRACE) as trial:
             before = loop.time()
             await soon(trial.run(), within=self.patience)
             taken = loop.time() - before
@@ -82,19 +82,19 @@ class EndPromises(RuntimeSuite):
     async def test_a_background_process_that_floods_the_log_is_killed(
         self, runtime: Runtime
     ) -> None:
-        with self.trial(runtime, "yes $TORK_TASK_ID & echo done", grace=_GRACE) as trial:
+        async with self.trial(runtime, "yes $TORK_TASK_ID & echo done", grace=_GRACE) as trial:
             await soon(trial.run(), within=self.patience)
             self.nothing_is_left_of(trial)
 
     async def test_processes_that_left_the_group_end_with_the_task(self, runtime: Runtime) -> None:
         script = _LEAVE + "sleep 0.1; echo done"
-        with self.trial(runtime, script, grace=_GRACE) as trial:
+        async with self.trial(runtime, script, grace=_GRACE) as trial:
             await soon(trial.run(), within=self.patience)
             self.nothing_is_left_of(trial)
 
     async def test_a_failed_task_leaves_nothing(self, runtime: Runtime) -> None:
-        with self.trial(runtime, "sleep {token} >/dev/null 2>&1 & exit 1") as trial:
-            run = asyncio.create_task(trial.run())
+        async with self.trial(runtime, "sleep {token} >/dev/null 2>&1 & exit 1") as trial:
+            run = trial.begin()
             await soon(asyncio.wait([run]), within=self.patience)
             assert run.exception() is not None
             self.nothing_is_left_of(trial)
@@ -104,8 +104,8 @@ class EndPromises(RuntimeSuite):
         tasks, files, dead = asyncio.all_tasks(), _open_files(), dead_children()
         scripts = ("true", "echo x; exit 1", "sleep {token} & true", "kill -9 $$", "echo y")
         for script in scripts * 2:
-            with self.trial(runtime, script, grace=_GRACE) as trial:
-                run = asyncio.create_task(trial.run())
+            async with self.trial(runtime, script, grace=_GRACE) as trial:
+                run = trial.begin()
                 await soon(asyncio.wait([run]), within=self.patience)
                 self.nothing_is_left_of(trial)
                 run.exception()
@@ -120,8 +120,8 @@ class CancelPromises(RuntimeSuite):
     async def test_cancelling_asks_first(self, runtime: Runtime) -> None:
         log = CollectedLog()
         script = f"trap 'sleep 0.2; echo tidied; exit 0' TERM; {_WAIT}"
-        with self.trial(runtime, script, log=log) as trial:
-            run = asyncio.create_task(trial.run())
+        async with self.trial(runtime, script, log=log) as trial:
+            run = trial.begin()
             await self.printed(log, "ready", run)
             await self.cancel(run)
             assert log.has("tidied"), f"it was killed before its grace was over: {log.data!r}"
@@ -130,8 +130,8 @@ class CancelPromises(RuntimeSuite):
     async def test_cancelling_kills_after_the_grace(self, runtime: Runtime) -> None:
         loop = asyncio.get_running_loop()
         log = CollectedLog()
-        with self.trial(runtime, f"trap '' TERM; {_WAIT}", log=log, grace=_GRACE) as trial:
-            run = asyncio.create_task(trial.run())
+        async with self.trial(runtime, f"trap '' TERM; {_WAIT}", log=log, grace=_GRACE) as trial:
+            run = trial.begin()
             await self.printed(log, "ready", run)
             before = loop.time()
             await self.cancel(run)
@@ -141,8 +141,8 @@ class CancelPromises(RuntimeSuite):
     async def test_cancelling_again_kills_at_once(self, runtime: Runtime) -> None:
         log = CollectedLog()
         script = f"trap 'echo asked' TERM; {_WAIT}"
-        with self.trial(runtime, script, log=log, grace=10 * self.patience) as trial:
-            run = asyncio.create_task(trial.run())
+        async with self.trial(runtime, script, log=log, grace=10 * self.patience) as trial:
+            run = trial.begin()
             await self.printed(log, "ready", run)
             run.cancel()
             await self.printed(log, "asked", run)
@@ -152,8 +152,8 @@ class CancelPromises(RuntimeSuite):
     async def test_cancelling_stops_the_whole_group(self, runtime: Runtime) -> None:
         log = CollectedLog()
         script = "sleep {token} & (sleep {token}; true) & echo ready; wait"
-        with self.trial(runtime, script, log=log) as trial:
-            run = asyncio.create_task(trial.run())
+        async with self.trial(runtime, script, log=log) as trial:
+            run = trial.begin()
             await self.printed(log, "ready", run)
             await self.cancel(run)
             self.nothing_is_left_of(trial)
@@ -162,8 +162,8 @@ class CancelPromises(RuntimeSuite):
         log = CollectedLog()
         child = "trap 'sleep 0.2; echo child tidied; exit 0' TERM; echo ready; " + _WAIT
         script = f"sh -c \"{child}\" & trap 'exit 0' TERM; wait"
-        with self.trial(runtime, script, log=log) as trial:
-            run = asyncio.create_task(trial.run())
+        async with self.trial(runtime, script, log=log) as trial:
+            run = trial.begin()
             await self.printed(log, "ready", run)
             await self.cancel(run)
             assert log.has("child tidied"), log.data
@@ -171,16 +171,16 @@ class CancelPromises(RuntimeSuite):
     async def test_cancelling_stops_processes_that_left_the_group(self, runtime: Runtime) -> None:
         log = CollectedLog()
         script = f"{_LEAVE} trap '' TERM; sleep 0.1; {_WAIT}"
-        with self.trial(runtime, script, log=log, grace=_GRACE) as trial:
-            run = asyncio.create_task(trial.run())
+        async with self.trial(runtime, script, log=log, grace=_GRACE) as trial:
+            run = trial.begin()
             await self.printed(log, "ready", run)
             await self.cancel(run)
             self.nothing_is_left_of(trial)
 
     async def test_cancelling_stops_a_task_whose_log_is_not_taken(self, runtime: Runtime) -> None:
         log = _StuckLog()
-        with self.trial(runtime, "yes $TORK_TASK_ID", log=log, grace=_GRACE) as trial:
-            run = asyncio.create_task(trial.run())
+        async with self.trial(runtime, "yes $TORK_TASK_ID", log=log, grace=_GRACE) as trial:
+            run = trial.begin()
             await soon(log.stuck.wait(), within=self.patience)
             await self.cancel(run)
             self.nothing_is_left_of(trial)
@@ -190,8 +190,8 @@ class CancelPromises(RuntimeSuite):
         tasks, files, dead = asyncio.all_tasks(), _open_files(), dead_children()
         for turns in [*range(12), 15, 20, 30, 50, 80, 120]:
             script = "echo ready; (setsid sleep {token} &); head -c 100000 /dev/zero; sleep 0.01"
-            with self.trial(runtime, script, grace=_GRACE) as trial:
-                run = asyncio.create_task(trial.run())
+            async with self.trial(runtime, script, grace=_GRACE) as trial:
+                run = trial.begin()
                 for turn in range(turns):
                     await asyncio.sleep(0 if turn < 10 else 0.0002)
                 run.cancel()

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
+import signal
 import stat
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from tork_core.errors import TaskFailed
@@ -38,6 +40,7 @@ class Desk:
         self._folder = folder
         self._owner = owner
         self._written = False
+        self._lease: int | None = None
         folder.mkdir(mode=0o700)
         self._descriptor = os.open(folder, _READ | os.O_DIRECTORY)
         try:
@@ -48,6 +51,30 @@ class Desk:
         except OSError:
             self.discard()
             raise
+
+    def hold_script(self) -> None:
+        """Make whoever opens the script wait until ``let_go`` is called.
+
+        A write lease does that. Where there is none (a network file system), nobody waits.
+        """
+        if not self._written:
+            return
+        file = os.open(_SCRIPT, _WRITE, dir_fd=self._descriptor)
+        try:
+            # By default the holder would be told by SIGIO, which ends a process that does not
+            # handle it; one SIGCHLD more does no harm.
+            fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGCHLD)
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError:
+            os.close(file)
+        else:
+            self._lease = file
+
+    def let_go(self) -> None:
+        """Let the script be opened."""
+        if self._lease is not None:
+            os.close(self._lease)
+            self._lease = None
 
     def write_script(self, script: bytes) -> None:
         """Put a script on the desk. Raises OSError."""
@@ -80,7 +107,7 @@ class Desk:
     def clear(self) -> bool:
         """Make the desk as it was; returns False if it is not to be used any more."""
         try:
-            if self._look() != self._as_made:
+            if not self.is_there() or len(os.listdir(self._descriptor)) != 2:
                 return False
             if os.stat(_OUTPUT, dir_fd=self._descriptor).st_size:
                 self._write(_OUTPUT, b"")
@@ -118,16 +145,24 @@ class Desk:
             written = 0
             while written < len(data):
                 written += os.pwrite(file, data[written:], written)
-            os.ftruncate(file, written)
+            if os.fstat(file).st_size > written:
+                os.ftruncate(file, written)
         finally:
             os.close(file)
 
-    def _look(self) -> list[object]:
-        """Return what must not have changed: the folder at its path, and what is in it."""
-        seen: list[object] = [_identity(os.lstat(self._folder))]
-        for name in sorted(os.listdir(self._descriptor)):
+    def is_there(self) -> bool:
+        """Whether the files are still what was made: a folder for temporary files may be swept."""
+        try:
+            return self._look() == self._as_made
+        except OSError:
+            return False
+
+    def _look(self) -> list[tuple[int, ...]]:
+        """Return what must not have changed: the folder at its path, and the files."""
+        seen = [_identity(os.lstat(self._folder))]
+        for name in (_SCRIPT, _OUTPUT):
             found = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
-            seen.append((name, _identity(found)))
+            seen.append(_identity(found))
         return seen
 
     def _check(self, found: os.stat_result) -> None:
@@ -143,9 +178,13 @@ class Desk:
 class Desks:
     """The desks of one runtime: as many as tasks ran at once."""
 
-    def __init__(self, folder: Path, owner: Owner | None) -> None:
-        """Make desks in ``folder``; ``owner``: whom tasks run as, if not as ourselves."""
+    def __init__(self, folder: Path, owner: Owner | None, make_folder: Callable[[], None]) -> None:
+        """Make desks in ``folder``, which ``make_folder`` makes again if it is swept away.
+
+        ``owner``: whom tasks run as, if not as ourselves.
+        """
         self._folder = folder
+        self._make_folder = make_folder
         self._owner = owner
         self._free: list[Desk] = []
         self._made = 0
@@ -154,7 +193,7 @@ class Desks:
     def take(self, script: str | None) -> Generator[Desk]:
         """Lend a desk with a script on it and an empty output. Raises TaskFailed if it cannot."""
         try:
-            desk = self._free.pop() if self._free else self._make()
+            desk = self._find() or self._make()
         except OSError as error:
             raise _unusable(error) from error
         try:
@@ -172,9 +211,22 @@ class Desks:
         for desk in self._free:
             desk.close()
 
+    def _find(self) -> Desk | None:
+        while self._free:
+            desk = self._free.pop()
+            if desk.is_there():
+                return desk
+            desk.discard()
+        return None
+
     def _make(self) -> Desk:
         self._made += 1
-        return Desk(self._folder / str(self._made), self._owner)
+        folder = self._folder / str(self._made)
+        try:
+            return Desk(folder, self._owner)
+        except FileNotFoundError:
+            self._make_folder()
+            return Desk(folder, self._owner)
 
 
 def _put(desk: Desk, script: str) -> None:

@@ -7,14 +7,20 @@ make the search sure, without a look at every process of the host:
 - We are a *subreaper*: a descendant whose parent has died becomes our own child. So what is left of
   a task whose main process is dead are children of ours, and their descendants.
 - A soft limit is inherited for ever, through ``setsid``, two forks or ``env -i``, and a zombie
-  still shows it. Each task is born with a number of its own as ``RLIMIT_LOCKS``, a limit without
-  effect since Linux 2.4.25. We call it the task's *colour*; it tells which task an orphan is of.
+  still shows it. Each task gets a number of its own as ``RLIMIT_LOCKS``, a limit without effect
+  since Linux 2.4.25. We call it the task's *colour*; it tells which task an orphan is of.
+
+The colour is given to the main process just after its start: no limit can be given at birth without
+giving it to what other threads of this process start meanwhile. A script waits for it (see
+``Desk.hold_script``). A program that is executed directly may have left children behind by then:
+these are known by their group, or by the path in ``TORK_OUTPUT``, which no other running task has.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import secrets
 import signal
 from collections.abc import Generator, Iterator
@@ -24,6 +30,7 @@ from tork_shell import procfs
 from tork_shell.libc import adopt_orphans, adopts_orphans
 from tork_shell.procfs import Stat
 
+_RLIMIT_LOCKS = 10
 COLOURS = 2**31
 """So many tasks until colours are given again."""
 _PAGE = 4096
@@ -31,14 +38,16 @@ _PAGE = 4096
 
 @dataclass(slots=True, eq=False)
 class Family:
-    """A task's processes: the main one's pid (also the group), and the colour that they inherit.
+    """A task's processes: the main one's pid (also the group), and what they inherit.
 
-    ``seen`` are those that were sent a signal. A program may give its own children another colour
-    (this engine does, as a task): they are known by their parents as long as these live.
+    ``mark`` is a variable of their environment that no other family has. ``seen`` are those that
+    were sent a signal. A program may give its own children another colour (this engine does, as a
+    task): they are known by their parents as long as these live.
     """
 
     pid: int
     colour: int
+    mark: bytes
     seen: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
 
 
@@ -48,6 +57,7 @@ class Families:
     def __init__(self) -> None:
         self.first_colour = secrets.randbits(31) * COLOURS
         self._given = 0
+        self._hard = resource.getrlimit(_RLIMIT_LOCKS)[1]
         self._by_pid: dict[int, Family] = {}
         self._group = os.getpgrp()
         # The main thread is the one that the kernel gives orphans to.
@@ -58,14 +68,13 @@ class Families:
         """Close the one descriptor that is held."""
         os.close(self._list)
 
-    def next_colour(self) -> int:
-        """Return a colour that no process has."""
-        self._given += 1
-        return self.first_colour + self._given
-
-    def found(self, pid: int, colour: int) -> Family:
+    def found(self, pid: int, mark: bytes) -> Family:
         """Make a family of a process that was just started, the leader of its group."""
-        family = self._by_pid[pid] = Family(pid, colour)
+        self._given += 1
+        colour = self.first_colour + self._given
+        with contextlib.suppress(OSError, ValueError):  # it ended, or may not be coloured by us
+            resource.prlimit(pid, _RLIMIT_LOCKS, (colour, self._hard))
+        family = self._by_pid[pid] = Family(pid, colour, mark)
         return family
 
     def forget(self, family: Family) -> None:
@@ -143,7 +152,8 @@ class Families:
         if colour is not None and 0 <= colour - self.first_colour <= self._given:
             return colour
         for family in self._by_pid.values():
-            if stat.identity in family.seen:
+            known = stat.group == family.pid or stat.identity in family.seen
+            if known or procfs.has_variable(stat.pid, family.mark):
                 return family.colour
         return None
 

@@ -9,14 +9,9 @@ start a process from a large one, and reports what went wrong as an errno.
 from __future__ import annotations
 
 import ctypes
-import gc
-import operator
 import os
-import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from tork_core.errors import UsageError
 
@@ -29,19 +24,14 @@ _SPAWN_SETSID = 0x80
 _ROOM = 1024
 """Bytes for an opaque struct of the library; the largest (of glibc and of musl) takes 336."""
 
-_RLIMIT_LOCKS = 10
 
-_libc = ctypes.PyDLL(None)
-"""Its calls keep the interpreter's lock, on which ``Spawner.spawn`` counts."""
+_libc = ctypes.CDLL(None)
 _closefrom = getattr(_libc, "posix_spawn_file_actions_addclosefrom_np", None)  # glibc 2.34
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A process to be started: paths and texts are bytes without NUL, as the kernel takes them.
-
-    ``colour`` is the soft limit RLIMIT_LOCKS that it is born with.
-    """
+    """A process to be started: paths and texts are bytes without NUL, as the kernel takes them."""
 
     program: bytes
     argv: Sequence[bytes]
@@ -49,7 +39,6 @@ class Launch:
     folder: bytes
     stdin: int
     output: int
-    colour: int
 
 
 class Spawner:
@@ -63,9 +52,6 @@ class Spawner:
     def __init__(self, *, sessions: bool) -> None:
         if not hasattr(_libc, "posix_spawn_file_actions_addchdir_np"):
             raise UsageError("the shell runtime needs Linux with glibc 2.29, musl 1.1.24, or later")
-        self._limits = resource.getrlimit(_RLIMIT_LOCKS)
-        if self._limits[1] != resource.RLIM_INFINITY:
-            raise UsageError("the shell runtime needs the hard limit on file locks to be unlimited")
         every, none = _opaque(), _opaque()
         _libc.sigfillset(every)
         _libc.sigemptyset(none)
@@ -93,39 +79,20 @@ class Spawner:
             _check(_libc.posix_spawn_file_actions_addchdir_np(actions, launch.folder))
             if _closefrom is not None:  # Python's descriptors close themselves; a library's may not
                 _check(_closefrom(actions, 3))
-            return self._spawn(launch, actions)
+            pid = ctypes.c_int()
+            _check(
+                _libc.posix_spawn(
+                    ctypes.byref(pid),
+                    launch.program,
+                    actions,
+                    self._attributes,
+                    _strings(launch.argv),
+                    _strings(launch.env),
+                )
+            )
+            return pid.value
         finally:
             _libc.posix_spawn_file_actions_destroy(actions)
-
-    def _spawn(self, launch: Launch, actions: ctypes.Array[ctypes.c_char]) -> int:
-        pid = ctypes.c_int()
-        spawn = partial(
-            _libc.posix_spawn,
-            ctypes.byref(pid),
-            launch.program,
-            actions,
-            self._attributes,
-            _strings(launch.argv),
-            _strings(launch.env),
-        )
-        # A limit can be inherited but not be given at birth, so it is ours for a moment. No other
-        # thread of Python's may start a process in it: `map` calls the three without a step of
-        # the interpreter in between, at which the lock could change hands. (Until Python 3.12
-        # garbage is also collected within a call, which runs finalizers.)
-        steps: list[Callable[[], Any]] = [
-            partial(resource.setrlimit, _RLIMIT_LOCKS, (launch.colour, self._limits[1])),
-            spawn,
-            partial(resource.setrlimit, _RLIMIT_LOCKS, self._limits),
-        ]
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            _, error, _ = map(operator.call, steps)
-        finally:
-            if collecting:
-                gc.enable()
-        _check(error)
-        return pid.value
 
 
 def adopts_orphans() -> bool:

@@ -74,6 +74,11 @@ def file_locks(pid: int) -> int | None:
     return None
 
 
+def has_variable(pid: int, variable: bytes) -> bool:
+    """Whether a process was started with ``variable`` (``NAME=value``) in its environment."""
+    return variable in (_read(f"/proc/{pid}/environ") or b"").split(b"\0")
+
+
 def everyone() -> Iterator[int]:
     """Give the pids of all processes we can see."""
     for name in os.listdir("/proc"):

@@ -53,6 +53,14 @@ class Records:
         self._lines = 1
         os.pwrite(file, _line(f"{procfs.boot()} {first_colour}"), 0)
 
+    def make_folder(self) -> None:
+        """Make the folder for desks, and the state folder around it if that is gone too.
+
+        Raises UsageError if the state folder has become somebody else's.
+        """
+        prepare_folder(self.desks.parent)
+        self.desks.mkdir(mode=0o711)
+
     def add(self, family: Family, not_before: int) -> int:
         """Record a task that was started since ``not_before`` (ticks); returns the line's number.
 
@@ -78,9 +86,9 @@ def open_records(folder: Path, first_colour: int) -> Generator[Records]:
     """
     path, file = _create(folder)
     try:
-        desks = _desks(path)
-        desks.mkdir(mode=0o711)
-        yield Records(file, desks, first_colour)
+        records = Records(file, _desks(path), first_colour)
+        records.make_folder()
+        yield records
     finally:
         _remove(path)
         os.close(file)

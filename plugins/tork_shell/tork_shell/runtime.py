@@ -83,9 +83,12 @@ class ShellRuntime:
         """Run a prepared task to its end, and return its output. Raises TaskFailed."""
         started = ticks()
         try:
-            process = self._start(command)
+            desk.hold_script()
+            process = self._start(command, desk)
         except OSError as error:
             raise why_not_started(command, error) from error
+        finally:
+            desk.let_go()
         try:
             _watch(process, started)
             await process.follow(execution.log)
@@ -97,8 +100,7 @@ class ShellRuntime:
         _check(exit_code, process.log_tail)
         return desk.read_output(execution.output_limit)
 
-    def _start(self, command: Command) -> Process:
-        colour = self._families.next_colour()
+    def _start(self, command: Command, desk: Desk) -> Process:
         reading, writing = _pipe()
         try:
             pid = self._spawner.spawn(
@@ -109,7 +111,6 @@ class ShellRuntime:
                     folder=command.folder,
                     stdin=self._null,
                     output=writing,
-                    colour=colour,
                 )
             )
         except OSError:
@@ -117,7 +118,7 @@ class ShellRuntime:
             raise
         finally:
             os.close(writing)
-        family = self._families.found(pid, colour)
+        family = self._families.found(pid, os.fsencode(f"TORK_OUTPUT={desk.output}"))
         return Process(self._families, self._records, family, reading)
 
 
@@ -175,7 +176,7 @@ async def open_shell(settings: ShellSettings) -> AsyncGenerator[ShellRuntime]:
         families = stack.enter_context(open_families())
         stack.enter_context(_tidying(families))
         records = stack.enter_context(open_records(folder, families.first_colour))
-        desks = Desks(records.desks, owner)
+        desks = Desks(records.desks, owner, records.make_folder)
         stack.callback(desks.close)
         yield ShellRuntime(
             path=settings.path or os.environ.get("PATH", os.defpath),
