@@ -19,6 +19,7 @@ from tork_core.coordinator.coordinator import Coordinator
 from tork_core.coordinator.decisions.checking import check_expressions
 from tork_core.coordinator.decisions.rules import Rules
 from tork_core.coordinator.following import MissingLog, News, follow, wait_for_end
+from tork_core.coordinator.observing import Limited
 from tork_core.errors import InvalidJob, NotFound, Unavailable, UsageError
 from tork_core.interfaces.datastore import Datastore
 from tork_core.interfaces.environment import Environment
@@ -44,6 +45,9 @@ from tork_core.worker.worker import Worker
 
 if TYPE_CHECKING:
     from tork_core.settings import Settings
+
+SETTLING = 5.0
+"""Seconds that an engine which closes waits for its observers to be told what has happened."""
 
 
 class Engine:
@@ -91,7 +95,11 @@ class Engine:
         registry = self._registry or load()
         registry.check()
         configuration, environment = self._configuration, self._environment
-        self._chain = Chain.of(registry, disabled=configuration[MiddlewareSettings].disabled)
+        disabled = configuration[MiddlewareSettings].disabled
+        self._chain = Chain.of(Limited(registry), disabled=disabled)
+        watched = self._chain.observes or any(
+            item.name not in disabled for item in registry.node_middleware
+        )
         self._functions = registry.functions
 
         datastores = registry.datastore(configuration[DatastoreChoice].type)
@@ -117,7 +125,14 @@ class Engine:
             log_secrets=self._chain.log_secrets,
             lost_limit=cluster.lost_limit,
         )
-        self._coordinator = Coordinator(broker, self._datastore, rules, environment, cluster)
+        self._coordinator = Coordinator(
+            broker,
+            self._datastore,
+            rules,
+            environment,
+            cluster,
+            observer=self._chain if watched else None,
+        )
         self._worker = Worker(
             broker,
             Offer(runtimes.name, runtime, runtimes.honours, runtimes.ignores),
@@ -152,6 +167,7 @@ class Engine:
             ]
             await self._coordinator.ready()
             await self._worker.run()
+            await self._coordinator.settle(SETTLING)
             for task in beside:
                 task.cancel()
 

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
-from job_story import EPOCH, rules
 from tork_memory.broker import MemoryBroker
 from tork_memory.datastore import MemoryDatastore
 from tork_memory.queues import MemoryQueues
 from tork_memory.store import MemoryStore
 
+from tests.coordinator.job_story import EPOCH, rules
 from tork_core.coordinator.coordinator import Coordinator
 from tork_core.coordinator.decisions.rules import Rules
 from tork_core.dead_letters import DeadLetter
@@ -224,9 +224,7 @@ async def open_stage() -> AsyncGenerator[Stage]:
 class Hand:
     """A worker, played by the test: it takes tasks, and says what it is told to say."""
 
-    def __init__(
-        self, stage: Stage, node: str, orders: Consumer, tasks: Consumer | None
-    ) -> None:
+    def __init__(self, stage: Stage, node: str, orders: Consumer, tasks: Consumer | None) -> None:
         self.stage = stage
         self.node = node
         self.beats = 0

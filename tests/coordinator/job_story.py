@@ -235,16 +235,12 @@ def claimed(task: Task, node: str = "w1", number: int = 1, beat: int = 0) -> Cla
     return Claimed(JOB, task.id, task.attempt, Claim(node=node, number=number, beat=beat))
 
 
-def completed(
-    task: Task, output: str | None = None, node: str = "w1", number: int = 1
-) -> Reported:
+def completed(task: Task, output: str | None = None, node: str = "w1", number: int = 1) -> Reported:
     """A worker reports success."""
     return _reported(task, node, number, output=output)
 
 
-def failed(
-    task: Task, error: str = "exit code 1", node: str = "w1", number: int = 1
-) -> Reported:
+def failed(task: Task, error: str = "exit code 1", node: str = "w1", number: int = 1) -> Reported:
     """A worker reports failure."""
     return _reported(task, node, number, error=error)
 
@@ -292,9 +288,7 @@ def _reported(
 
 def verdicts(outcome: Outcome) -> list[tuple[str, int, str]]:
     """What workers are told: node, number of the claim, verdict."""
-    return [
-        (order.claim.node, order.claim.number, order.verdict.value) for order in outcome.orders
-    ]
+    return [(order.claim.node, order.claim.number, order.verdict.value) for order in outcome.orders]
 
 
 def sent(outcome: Outcome) -> list[tuple[int, int, bool]]:

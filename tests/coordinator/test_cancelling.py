@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from job_story import (
+
+from tests.coordinator.job_story import (
     JOB,
     Story,
     changes_nothing,
@@ -18,7 +19,6 @@ from job_story import (
     unclaimed,
     verdicts,
 )
-
 from tork_core.coordinator.decisions.inputs import Cancelled
 from tork_core.model.job import Task
 from tork_core.model.spec import RetrySpec, TaskSpec

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from job_story import (
+
+from tests.coordinator.job_story import (
     JOB,
     Story,
     changes_nothing,
@@ -15,8 +18,7 @@ from job_story import (
     sent,
     verdicts,
 )
-
-from tork_core.coordinator.decisions.inputs import Claimed
+from tork_core.coordinator.decisions.inputs import Claimed, Reported
 from tork_core.model.job import Claim
 from tork_core.model.spec import RetrySpec, TaskSpec
 from tork_core.model.states import JobState, TaskState
@@ -57,9 +59,7 @@ def test_a_repeated_claim_with_a_later_heartbeat_is_the_same_claim(story: Story)
 
 
 @pytest.mark.parametrize(("node", "number"), [("w2", 1), ("w1", 2)])
-def test_another_claim_of_the_same_attempt_is_stopped(
-    story: Story, node: str, number: int
-) -> None:
+def test_another_claim_of_the_same_attempt_is_stopped(story: Story, node: str, number: int) -> None:
     story.claim()
     outcome = story.claim(node=node, number=number)
     assert changes_nothing(outcome)
@@ -122,13 +122,14 @@ def test_a_claim_of_a_task_that_waits_for_its_retry_is_stopped() -> None:
 
 
 @pytest.mark.parametrize("report", [completed, handed_back])
-def test_a_report_of_a_task_that_waits_for_its_retry_changes_nothing(report: object) -> None:
+def test_a_report_of_a_task_that_waits_for_its_retry_changes_nothing(
+    report: Callable[..., Reported],
+) -> None:
     retry = RetrySpec(limit=1, initial_delay="10s")
     story = Story(job(TaskSpec(run="true", retry=retry)))
     story.submit()
     story.claim()
     story.fail()
-    assert callable(report)
     outcome = story.decide(report(story.newest, node="w2", number=9))
     assert outcome.dispatches == []
     assert story.newest.state is TaskState.PENDING

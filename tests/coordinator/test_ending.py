@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from job_story import (
+
+from tests.coordinator.job_story import (
     JOB,
     Story,
     changes_nothing,
@@ -20,9 +22,9 @@ from job_story import (
     sent,
     verdicts,
 )
-
 from tork_core.coordinator.decisions.draft import MissingTasks
 from tork_core.coordinator.decisions.fold import fold
+from tork_core.coordinator.decisions.inputs import Reported
 from tork_core.model.spec import RetrySpec, TaskSpec
 from tork_core.model.states import JobState, TaskState
 
@@ -159,11 +161,12 @@ def test_a_duplicate_of_a_report_publishes_nothing_but_its_answer() -> None:
 
 
 @pytest.mark.parametrize("report", [completed, failed])
-def test_a_report_of_another_claim_changes_nothing_and_is_settled(report: object) -> None:
+def test_a_report_of_another_claim_changes_nothing_and_is_settled(
+    report: Callable[..., Reported],
+) -> None:
     story = Story(job("true"))
     story.submit()
     story.claim()
-    assert callable(report)
     outcome = story.decide(report(story.newest, node="w2", number=1))
     assert changes_nothing(outcome)
     assert verdicts(outcome) == [("w2", 1, "settled")]
@@ -243,9 +246,7 @@ def test_a_task_is_tried_again_up_to_its_limit() -> None:
 
 
 def test_a_retry_that_completes_sets_the_variable() -> None:
-    story = Story(
-        job(TaskSpec(run="x", var="v", retry=RetrySpec(limit=1)), output="{{ tasks.v }}")
-    )
+    story = Story(job(TaskSpec(run="x", var="v", retry=RetrySpec(limit=1)), output="{{ tasks.v }}"))
     story.submit()
     story.claim()
     story.fail()

@@ -7,12 +7,19 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
-from coordinator_stage import Hand, Stage, claim_of, open_hand, open_stage, report_of
-from job_story import job
 from tork_memory.broker import MemoryBroker
 from tork_memory.datastore import MemoryDatastore
-from virtual_time import virtual
 
+from tests.coordinator.coordinator_stage import (
+    Hand,
+    Stage,
+    claim_of,
+    open_hand,
+    open_stage,
+    report_of,
+)
+from tests.coordinator.job_story import job
+from tests.coordinator.virtual_time import virtual
 from tork_core.coordinator.coordinator import Coordinator
 from tork_core.coordinator.following import MissingLog, News, follow, wait_for_end
 from tork_core.errors import NotFound
@@ -214,3 +221,19 @@ async def test_waiting_for_an_unknown_job_is_an_error() -> None:
     async with open_all() as (stage, _, __, news):
         with pytest.raises(NotFound):
             await wait_for_end(news, MemoryDatastore(stage.store), "0" * 32)
+
+
+@virtual
+async def test_a_follower_that_resumes_after_the_last_event_ends_at_once() -> None:
+    async with open_all() as (stage, coordinator, hand, news):
+        message = await start(coordinator, hand)
+        await hand.report(report_of(message, 1))
+        await hand.until(lambda hand: hand.settled)
+        assert await Follower(stage, news, message.job_id, after=7).end(within=0.1) == []
+
+
+@virtual
+async def test_following_an_unknown_job_is_an_error() -> None:
+    async with open_all() as (stage, _, __, news):
+        with pytest.raises(NotFound):
+            await Follower(stage, news, "0" * 32).end(within=0.1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from job_story import JOB, Story, handed_back, job, lost, rules
 
+from tests.coordinator.job_story import JOB, Story, handed_back, job, lost, rules
 from tork_core.coordinator.decisions.heartbeats import answer, forgotten
 from tork_core.interfaces.datastore import HeldTask
 from tork_core.model.job import Claim, Task
@@ -28,9 +28,7 @@ def beat(*claims: ClaimItem, node: str = "w1", number: int = 9) -> Heartbeat:
 
 
 def listed(task: Task, number: int = 1, attempt: int | None = None) -> ClaimItem:
-    return ClaimItem(
-        job_id=JOB, task_id=task.id, attempt=attempt or task.attempt, number=number
-    )
+    return ClaimItem(job_id=JOB, task_id=task.id, attempt=attempt or task.attempt, number=number)
 
 
 def told(story: Story, *claims: ClaimItem, node: str = "w1") -> list[tuple[int, str]]:

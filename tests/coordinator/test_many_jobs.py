@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from coordinator_stage import Stage, open_stage
-from job_story import job
 from tork_memory.broker import MemoryBroker
-from virtual_time import virtual
 
+from tests.coordinator.coordinator_stage import Stage, open_stage
+from tests.coordinator.job_story import job
+from tests.coordinator.virtual_time import virtual
 from tork_core.coordinator.coordinator import Coordinator
 from tork_core.errors import TaskFailed
 from tork_core.interfaces.runtime import Execution, Start

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from job_story import JOB, SECOND, Story, changes_nothing, job, lost, sent, unclaimed
 from tork_memory.rows import EncodedChange
 
+from tests.coordinator.job_story import (
+    JOB,
+    SECOND,
+    Story,
+    changes_nothing,
+    job,
+    lost,
+    sent,
+    unclaimed,
+)
 from tork_core.coordinator.decisions.draft import Outcome
-from tork_core.coordinator.decisions.submitting import new_view
 from tork_core.coordinator.decisions.inputs import Submitted, Unclaimed
+from tork_core.coordinator.decisions.submitting import new_view
 from tork_core.interfaces.datastore import JobChange
 from tork_core.model.job import Job, Task, TaskId
 from tork_core.model.spec import RetrySpec, TaskSpec
@@ -169,9 +178,7 @@ class Damaged(Story):
         row: Job | Task = view.tasks[task_id] if task_id else view.job
         for name, value in fields.items():
             setattr(row, name, value)
-        change = JobChange(
-            job=view.job, base=view.job.version - 1, at=self.now, tasks=view.tasks
-        )
+        change = JobChange(job=view.job, base=view.job.version - 1, at=self.now, tasks=view.tasks)
         assert self.store.write(EncodedChange(change)) is not None
 
     def resume(self) -> Outcome:

@@ -7,11 +7,18 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import pytest
-from coordinator_stage import Hand, Stage, claim_of, open_hand, open_stage, report_of
-from job_story import job, rules
 from tork_memory.datastore import MemoryDatastore
-from virtual_time import virtual
 
+from tests.coordinator.coordinator_stage import (
+    Hand,
+    Stage,
+    claim_of,
+    open_hand,
+    open_stage,
+    report_of,
+)
+from tests.coordinator.job_story import job, rules
+from tests.coordinator.virtual_time import virtual
 from tork_core.errors import Busy, Conflict, NotFound, TorkError, Unavailable
 from tork_core.interfaces.broker import Outgoing
 from tork_core.interfaces.datastore import JobChange
@@ -91,7 +98,9 @@ async def test_a_lock_that_somebody_else_holds_is_waited_for_and_no_longer_than_
         await hand.until(lambda hand: hand.granted == [1], within=6)
 
 
-def overtaking(stage: Stage, job_id: JobId, *, times: int) -> Callable[[Sequence[JobChange]], Awaitable[None]]:
+def overtaking(
+    stage: Stage, job_id: JobId, *, times: int
+) -> Callable[[Sequence[JobChange]], Awaitable[None]]:
     """Another coordinator, which is always a little faster with one job."""
     left = times
     other = MemoryDatastore(stage.store)

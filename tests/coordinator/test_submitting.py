@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from job_story import JOB, Story, changes_nothing, job, refuse_poison, rules, sent
 
+from tests.coordinator.job_story import JOB, Story, changes_nothing, job, refuse_poison, rules, sent
 from tork_core.coordinator.decisions.fold import fold
 from tork_core.coordinator.decisions.inputs import Cancelled, Claimed, Nudged, Submitted
 from tork_core.model.job import Claim
@@ -283,4 +283,4 @@ def test_a_job_that_is_submitted_and_cancelled_in_one_batch_ends_cancelled(
     outcome = story.decide(*(reversed(asked) if cancel_first else asked))
     assert outcome.dispatches == []
     assert story.job.state is JobState.CANCELLED
-    assert [event.state for event in story.events][0] == "PENDING"
+    assert story.events[0].state == "PENDING"

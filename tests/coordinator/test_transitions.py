@@ -39,9 +39,7 @@ def test_a_job_goes_where_the_table_allows_and_nowhere_else(was: JobState, to: J
 
 
 @pytest.mark.parametrize(("was", "to"), list(itertools.product(TaskState, repeat=2)))
-def test_a_task_goes_where_the_table_allows_and_nowhere_else(
-    was: TaskState, to: TaskState
-) -> None:
+def test_a_task_goes_where_the_table_allows_and_nowhere_else(was: TaskState, to: TaskState) -> None:
     if to.value in TASKS.get(was.value, ()):
         assert move_task(was, to) is to
     else:

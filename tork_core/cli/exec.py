@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Mapping
+from io import TextIOWrapper
 from typing import TextIO
 
 import click
@@ -88,13 +89,26 @@ def exec_command(
     """Run a job; the help is above."""
     logs.configure(setup.configuration[LoggingSettings], default="warning")
     data, format = read_job_file(file)
-    run = _Run(setup, sys.stderr if as_json else sys.stdout)
-    job = asyncio.run(run.run(data, format, read_inputs(inputs)))
+    output = sys.stderr if as_json else sys.stdout
+    _take_all_characters(output)
+    run = _Run(setup, output)
+    try:
+        job = asyncio.run(run.run(data, format, read_inputs(inputs)))
+    except asyncio.CancelledError:
+        if run.signal is None:
+            raise
+        ctx.exit(128 + run.signal)
     if as_json:
         click.echo(msgspec.json.encode(job))
     if run.signal is not None:
         ctx.exit(128 + run.signal)
     ctx.exit(0 if job.state is JobState.COMPLETED else 1)
+
+
+def _take_all_characters(output: TextIO) -> None:
+    """Let what the terminal's encoding lacks be shown in other ways, and not end the run."""
+    if isinstance(output, TextIOWrapper):
+        output.reconfigure(errors="backslashreplace")
 
 
 class _Run:
@@ -107,26 +121,29 @@ class _Run:
 
     async def run(self, job: bytes, format: Format, inputs: Mapping[str, str]) -> JobAnswer:
         setup = self._setup
+        job_id: JobId | None = None
+        ended = False
+        me = asyncio.current_task()
+        assert me is not None
+
+        def stop(number: int) -> None:
+            if self.signal is not None or job_id is None:
+                me.cancel()
+            elif not ended:
+                group.create_task(self._cancel(engine, job_id))
+            self.signal = self.signal or number
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop, number)
         engine = Engine(configuration=setup.configuration, registry=setup.registry)
         async with engine, asyncio.TaskGroup() as group:
             job_id = await engine.submit(job, format=format, inputs=inputs)
-            me = asyncio.current_task()
-            assert me is not None
-
-            def stop(number: int) -> None:
-                if self.signal is not None:
-                    me.cancel()
-                    return
-                self.signal = number
-                group.create_task(self._cancel(engine, job_id))
-
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, stop, number)
             self._progress.begin(await engine.job(job_id))
             async for item in engine.follow(job_id):
                 self._progress.show(item)
             found = await engine.job(job_id)
+            ended = True
             self._progress.end(found)
             return found
 

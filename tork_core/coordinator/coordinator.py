@@ -13,6 +13,7 @@ from tork_core.coordinator.decisions.rules import Rules
 from tork_core.coordinator.heartbeats import Heartbeats
 from tork_core.coordinator.intake import Intake
 from tork_core.coordinator.log_store import LogStore
+from tork_core.coordinator.observing import Observer, Observers
 from tork_core.coordinator.publishing import Publisher
 from tork_core.coordinator.requests import Accepted, Requests
 from tork_core.coordinator.sweeper import Sweeper
@@ -28,7 +29,10 @@ from tork_core.supervision import supervise
 
 
 class Coordinator:
-    """One coordinator. Any number of them may share a broker and a datastore."""
+    """One coordinator. Any number of them may share a broker and a datastore.
+
+    ``observer`` is told what was committed, if there is one; see :mod:`.observing`.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class Coordinator:
         rules: Rules,
         environment: Environment,
         settings: CoordinatorSettings,
+        observer: Observer | None = None,
     ) -> None:
         self.node = Node(
             id=environment.token(),
@@ -74,6 +79,9 @@ class Coordinator:
             interval=settings.sweep_interval,
             lease=settings.lease,
         )
+        self._observers: Observers | None = None
+        if observer is not None:
+            self._observers = Observers(broker, datastore, observer, environment, self.node.id)
 
     async def submit(self, spec: JobSpec, key: str | None = None) -> Accepted:
         """Accept a job; see :meth:`Requests.submit`."""
@@ -94,6 +102,8 @@ class Coordinator:
             "sweeper": self.sweeper.run,
             "beat": self._beat,
         }
+        if self._observers is not None:
+            loops["observers"] = self._observers.run
         try:
             async with asyncio.TaskGroup() as group:
                 for name, loop in loops.items():
@@ -104,6 +114,11 @@ class Coordinator:
     async def ready(self) -> None:
         """Wait until workers can be heard; a worker that is started before waits too."""
         await self._heartbeats.listening.wait()
+
+    async def settle(self, seconds: float) -> None:
+        """Wait, at most so long, until observers know what was committed; :meth:`run` runs on."""
+        if self._observers is not None:
+            await self._observers.settle(seconds)
 
     async def _beat(self) -> None:
         """Send the coordinator's own heartbeats round through the queue of all nodes."""

@@ -53,10 +53,12 @@ class Watch:
         if ended:
             self._end.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait for news since the last wait, at most so long."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait for news since the last wait, at most so long; whether there was any."""
         await _wait(self._news, seconds)
+        rang = self._news.is_set()
         self._news.clear()
+        return rang
 
     async def end(self, seconds: float) -> None:
         """Wait for the news that the job has ended, at most so long."""
@@ -129,13 +131,14 @@ async def follow(
     """Yield a job's events numbered above ``after`` and its log parts, until the job has ended.
 
     The parts of an attempt come before the event of its end. Parts that do not come within 10 s
-    after it are told of by MissingLog.
+    after it are told of by MissingLog. Raises NotFound if there is no job of this id.
     """
     clock = asyncio.get_running_loop().time
     received: dict[tuple[TaskId, int], int] = {}
     pending: list[Event] = []
     cursor = 0
     held_since: float | None = None
+    rang = False
     with news.watch(job_id) as watch:
         while True:
             new_events = await datastore.events(job_id, after=after)
@@ -160,8 +163,19 @@ async def follow(
                 yield pending.pop(0)
                 if event.task_id is None and event.state in _ENDED:
                     return
-            if not new_events and not parts:
-                await watch.wait(FALLBACK)
+            if new_events or parts:
+                continue
+            if not rang and not pending and await _is_over(datastore, job_id, after):
+                return
+            rang = await watch.wait(FALLBACK)
+
+
+async def _is_over(datastore: Datastore, job_id: JobId, after: int) -> bool:
+    """Whether a job has ended, with an event that its follower has had already."""
+    view = (await datastore.load({job_id: ()})).views.get(job_id)
+    if view is None:
+        raise NotFound(f"there is no job {job_id}")
+    return view.job.state.ended and after >= view.job.events
 
 
 def _lacking(event: Event, received: dict[tuple[TaskId, int], int]) -> int:

@@ -48,9 +48,7 @@ class Publisher:
             if found.change is not None:
                 known |= found.change.specs
         unknown: list[tuple[JobId, TaskId]] = [
-            (item.task.job_id, item.task.id)
-            for _, item in dispatches
-            if item.task.id not in known
+            (item.task.job_id, item.task.id) for _, item in dispatches if item.task.id not in known
         ]
         if unknown:
             known |= await self._datastore.specs(unknown)

@@ -63,9 +63,13 @@ class Attempts:
 
         Never raises for what the task does. Cancellation stops the task, and leaves no report.
         """
-        settings = self._settings
-        task_filter = self._open_filter(_log_context(message))
-        log = TaskLog(holding.item, shipper, task_filter, settings.log_limit)
+        try:
+            task_filter = self._open_filter(_log_context(message))
+        except Exception as error:  # noqa: BLE001 -- a plugin's fault fails the task, not the slot
+            _log.exception("log_filter.failed")
+            holding.end(_report(holding, error=_filter_failed(error)))
+            return
+        log = TaskLog(holding.item, shipper, task_filter, self._settings.log_limit)
         scratch = Scratch(self._scratch)
         try:
             try:
@@ -75,14 +79,22 @@ class Attempts:
             if output is not None:
                 holding.end(_report(holding, output=output, log_parts=await log.close()))
         except TaskFailed as error:
-            text = self._shown(str(error), message)
-            holding.end(_report(holding, error=text, log_parts=await log.close()))
+            await self._fail(message, holding, log, str(error))
         except Exception as error:  # noqa: BLE001 -- a runtime's fault fails its task, not the slot
             with hiding(lambda text: self._shown(text, message)):
                 _log.exception("runtime.failed", runtime=self._offer.name)
             text = f"runtime {self._offer.name}: {type(error).__name__}: {error}"
-            text = self._shown(text, message)
-            holding.end(_report(holding, error=text, log_parts=await log.close()))
+            await self._fail(message, holding, log, text)
+
+    async def _fail(self, message: TaskMessage, holding: Holding, log: TaskLog, error: str) -> None:
+        try:
+            parts = await log.close()
+            shown = self._shown(error, message)
+        except Exception as fault:  # noqa: BLE001 -- what a broken filter has not seen is not shown
+            _log.exception("log_filter.failed")
+            parts = await log.close()
+            shown = _filter_failed(fault)
+        holding.end(_report(holding, error=shown, log_parts=parts))
 
     async def health(self) -> str | None:
         """None if the runtime can run tasks now, else what is wrong."""
@@ -165,6 +177,10 @@ def _log_context(message: TaskMessage) -> TaskLogContext:
         env=message.spec.env or {},
         secrets=tuple(message.secrets),
     )
+
+
+def _filter_failed(error: Exception) -> str:
+    return f"a log filter failed ({type(error).__name__}); see the worker's own log"
 
 
 def handed_back(holding: Holding, reason: str) -> ReportItem:

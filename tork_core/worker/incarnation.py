@@ -229,6 +229,9 @@ class Incarnation:
         while (left := self._node.lapses_at - clock()) > 0:  # noqa: ASYNC110 -- it moves on
             await asyncio.sleep(left)
         self._end(End.LAPSED)
+        # A worker that is leaving already may take its time over its tasks, but not beyond that.
+        for holding in self._ledger.all():
+            holding.hand_back(HandedBack(End.LAPSED.value))
 
     async def _inherit(self) -> None:
         """Send what earlier incarnations had left to report."""

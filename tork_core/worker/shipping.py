@@ -44,15 +44,15 @@ class TaskLog:
 
     async def write(self, data: bytes) -> None:
         """Append bytes of the task; waits while too much of the log is not shipped yet."""
-        if self._room <= 0:
+        if self._room < 0:
             return
         self._room -= len(data)
-        if self._room <= 0:
-            data = data[: self._room or None]
+        if self._room < 0:
+            data = data[: self._room]
         if self._decoder is None:
             self._decoder = _new_decoder("replace")
-        self._append(self._decoder.decode(data))
-        if self._room <= 0:
+        self._append(self._decoder.decode(data, self._room < 0))
+        if self._room < 0:
             self._append(f"\n[tork: the log is cut off here, after {self._limit} bytes]\n")
         if self._size >= PART_CHARACTERS:
             await self._shipper.ship(self)

@@ -13,7 +13,7 @@ from tork_core.interfaces.broker import Broker, Consumer, Delivery
 from tork_core.interfaces.environment import Environment
 from tork_core.model.messages import TaskMessage, Undecodable, decoder
 from tork_core.worker.attempts import Attempts, handed_back
-from tork_core.worker.ledger import Holding, Ledger
+from tork_core.worker.ledger import Holding, Ledger, Phase
 from tork_core.worker.outbox import Outbox
 from tork_core.worker.shipping import Shipper
 
@@ -126,10 +126,14 @@ class Slot:
         holding = node.ledger.open(message.job_id, message.task_id, message.attempt, node.beat)
         if self._surely_first(message, delivery):
             holding.start_unasked()
-            asyncio.get_running_loop().call_later(QUICK, node.outbox.send, holding)
+            asyncio.get_running_loop().call_later(QUICK, self._ask_late, holding)
         else:
             node.outbox.send(holding)
         return holding
+
+    def _ask_late(self, holding: Holding) -> None:
+        if holding.phase is not Phase.REPORTED:
+            self._node.outbox.send(holding)
 
     def _surely_first(self, message: TaskMessage, delivery: Delivery) -> bool:
         if self._node.ask_always or message.ask or delivery.redelivered:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from tork_core._version import __version__
+from tork_core.errors import UsageError
 from tork_core.interfaces.broker import Broker
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.middleware import LogFilter, TaskLogContext
@@ -32,6 +33,7 @@ class Worker:
     """One worker. It needs the broker alone, never the datastore.
 
     It lives as one incarnation after another: whoever has lost its lease comes back as a new node.
+    Raises UsageError for a ``stop_grace`` that no lease leaves time for.
     """
 
     def __init__(
@@ -45,6 +47,13 @@ class Worker:
         admit: Callable[[TaskSpec], TaskSpec] = _admit,
         open_filter: Callable[[TaskLogContext], LogFilter | None] = _no_filter,
     ) -> None:
+        # Tasks have to be dead before their lease is over, and one lost heartbeat is no reason.
+        longest = cluster.lease - 2 * cluster.heartbeat_interval
+        if settings.stop_grace > longest:
+            raise UsageError(
+                f"worker.stop_grace of {settings.stop_grace:g} s is too long for a lease of "
+                f"{cluster.lease:g} s; at most {longest:g} s, or a longer coordinator.lease"
+            )
         self._broker = broker
         self._environment = environment
         self._settings = settings

@@ -21,7 +21,6 @@ from tork_core.model.spec import RetrySpec
 from tork_core.model.states import JobState, TaskState
 from tork_core.model.units import parse_duration
 
-
 LONGEST_RETRY_DELAY = 24 * 3600.0
 """Seconds; a scaling factor makes the wait for the next try no longer than a day."""
 
