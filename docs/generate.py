@@ -16,7 +16,9 @@ import click
 import msgspec
 
 from tork_core.cli import reference
+from tork_core.cli.failures import add_debug
 from tork_core.cli.main import tork
+from tork_core.expressions.reference import with_functions
 from tork_core.model import messages
 from tork_core.model.fields import field_rows
 from tork_core.model.states import JOB_TRANSITIONS, TASK_TRANSITIONS
@@ -124,6 +126,8 @@ def pages() -> Mapping[str, str]:
         "queues.md": "\n".join(_queues()),
         "fields.md": "\n".join(_fields()),
         "cli.md": "\n".join(_commands()),
+        # Written by hand, but for the functions.
+        "expressions.md": with_functions((FOLDER / "expressions.md").read_text("utf-8")),
     }
     return {**reference.pages(), **own}
 
@@ -245,6 +249,7 @@ def _fields() -> Iterator[str]:
 
 def _commands() -> Iterator[str]:
     yield _CLI
+    add_debug(tork)
     context = tork.make_context("tork", [], resilient_parsing=True, terminal_width=96)
     for path, text in _helps(tork, context):
         yield f"## `{path}`\n\n```text\n{text}\n```\n"

@@ -14,13 +14,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 
+from tork_core import logs
 from tork_core.coordinator.coordinator import Coordinator
 from tork_core.coordinator.decisions.checking import check_expressions
 from tork_core.coordinator.decisions.rules import Rules
 from tork_core.coordinator.following import MissingLog, News, follow, wait_for_end
 from tork_core.coordinator.observing import Limited
-from tork_core.errors import InvalidJob, NotFound, Unavailable, UsageError
+from tork_core.errors import ExpressionError, InvalidJob, NotFound, Unavailable, UsageError
 from tork_core.interfaces.datastore import Datastore
 from tork_core.interfaces.environment import Environment
 from tork_core.middleware.chain import Chain, shown_event
@@ -35,6 +37,7 @@ from tork_core.settings.core import (
     BrokerChoice,
     CoordinatorSettings,
     DatastoreChoice,
+    LoggingSettings,
     MiddlewareSettings,
     RuntimeChoice,
     WorkerSettings,
@@ -92,6 +95,9 @@ class Engine:
         return await self._stack.__aexit__(kind, error, trace)
 
     async def _open(self, stack: AsyncExitStack) -> None:
+        if not structlog.is_configured():
+            # structlog's own default writes to standard output, which is the embedder's.
+            logs.configure(self._configuration[LoggingSettings], default="warning")
         registry = self._registry or load()
         registry.check()
         configuration, environment = self._configuration, self._environment
@@ -198,11 +204,11 @@ class Engine:
         if isinstance(job, JobSpec):
             check_job(job)
             for error in check_expressions(job, self._functions).errors:
-                raise InvalidJob(error.message, path=f"$.{error.field}") from error
+                raise InvalidJob(_words(error), path=f"$.{error.field}") from error
             return job
         source = read_job(job, format=format)
         for error in check_expressions(source.spec, self._functions).errors:
-            raise source.invalid(str(error), path=error.field or "") from error
+            raise source.invalid(_words(error), path=error.field or "") from error
         return source.spec
 
     async def cancel(self, job_id: JobId) -> None:
@@ -240,3 +246,8 @@ class Engine:
         if record is None:
             raise NotFound(f"there is no job {job_id}")
         return job_answer(record)
+
+
+def _words(error: ExpressionError) -> str:
+    """An error of an expression without its field, which the error of the job names itself."""
+    return f"{error.message}; {error.hint}" if error.hint else error.message

@@ -18,7 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-NOT_CODE = ("text", "mermaid")
+ELSEWHERE = {
+    "text": "tests/docs/test_reference.py",
+    "mermaid": "tests/docs/test_reference.py",
+    "expr": "tests/expressions/test_docs.py",
+    "template": "tests/expressions/test_docs.py",
+    "error": "tests/expressions/test_docs.py",
+}
+"""Languages that need no running, or that a test of their own runs."""
 
 _FENCE = re.compile(
     r"(?:^<!-- (?P<key>file|tested by): (?P<value>.+?) -->\n)?"

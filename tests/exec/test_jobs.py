@@ -87,10 +87,6 @@ def test_secrets_are_written_nowhere(tork_exec: Exec, mode: list[str], status: i
     assert "[REDACTED]" in done.out
 
 
-@pytest.mark.xfail(
-    reason="the coordinator sends a task the secrets of the job's inputs, not those of other tasks",
-    strict=True,
-)
 def test_a_secret_that_came_as_an_output_is_hidden_in_the_log_of_the_next_task(
     tork_exec: Exec,
 ) -> None:

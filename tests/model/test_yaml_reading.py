@@ -422,11 +422,9 @@ def test_problems_of_rules_are_told_in_the_order_of_the_file():
 
 def test_a_file_of_nothing_but_problems_is_not_read_to_its_end():
     many = "".join(f"imgae{i}: x\n" for i in range(40_000))
-    began = time.perf_counter()
     with pytest.raises(InvalidJob) as refused:
         read(many)
     assert len(refused.value.problems) == 20
-    assert time.perf_counter() - began < 2
 
 
 def test_a_text_in_a_message_is_short_and_on_one_line():

@@ -6,13 +6,15 @@ Only click is imported here: each command's module is imported when it is needed
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
 import click
 
 from tork_core._version import __version__
-from tork_core.cli.failures import run
+from tork_core.cli.failures import INTERRUPTED, run
 from tork_core.cli.lazy import LazyGroup
 
 HELP = """\
@@ -52,8 +54,16 @@ def tork() -> None:
     """The group; its help is above."""
 
 
+def _interrupted(number: int, frame: object) -> None:
+    os._exit(INTERRUPTED)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``tork`` with these arguments (the process's own by default); return its status."""
+    if arguments is None:
+        # Python's own handler raises wherever it hits, an import's clean-up included, where it
+        # gets lost. Commands that have something to end set their own.
+        signal.signal(signal.SIGINT, _interrupted)
     return run(tork, sys.argv[1:] if arguments is None else list(arguments))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -12,7 +13,7 @@ from tork_core.coordinator.decisions.draft import MissingTasks, Outcome
 from tork_core.coordinator.decisions.fold import fold
 from tork_core.coordinator.decisions.inputs import Input, tasks_of
 from tork_core.coordinator.decisions.rules import Rules
-from tork_core.interfaces.datastore import Datastore, HeldTask
+from tork_core.interfaces.datastore import Datastore, HeldTask, JobView
 from tork_core.interfaces.environment import Environment
 from tork_core.model.job import JobId, TaskId
 
@@ -28,11 +29,11 @@ Inputs = Mapping[JobId, Sequence[Input]]
 
 class Decided(msgspec.Struct):
     """What became of a batch: its outcomes, all committed; the claims that set-wise ends have
-    ended; and the jobs whose decision raised."""
+    ended; and of each job the inputs (by their place) whose decision raised."""
 
     outcomes: list[Outcome] = []
     ended: list[HeldTask] = []
-    failures: dict[JobId, Exception] = {}
+    failures: dict[JobId, dict[int, Exception]] = {}
 
 
 class Decider:
@@ -106,15 +107,36 @@ class Decider:
             loaded = await self._datastore.load(asked)
             more: dict[JobId, Collection[TaskId]] = {}
             for job_id, tasks in asked.items():
-                view = loaded.views.get(job_id)
+                view, now, rules = loaded.views.get(job_id), loaded.now, self._rules
                 try:
-                    outcomes.append(
-                        fold(job_id, view, inputs[job_id], loaded.now, self._rules, tasks)
-                    )
+                    outcomes.append(fold(job_id, view, inputs[job_id], now, rules, tasks))
                 except MissingTasks as missing:
                     more[job_id] = dict.fromkeys((*tasks, *missing.task_ids))
-                except Exception as error:  # noqa: BLE001 -- one job's fault must not stop others
+                except Exception:  # noqa: BLE001 -- one job's fault must not stop others
                     _log.exception("decision.failed", job=job_id)
-                    decided.failures[job_id] = error
+                    good, bad = _sound(job_id, view, inputs[job_id], now, rules, tasks)
+                    decided.failures[job_id] = bad
+                    outcomes.append(fold(job_id, view, good, now, rules, tasks))
             asked = more
         return outcomes
+
+
+def _sound(
+    job_id: JobId,
+    view: JobView | None,
+    items: Sequence[Input],
+    now: datetime,
+    rules: Rules,
+    asked: Collection[TaskId],
+) -> tuple[list[Input], dict[int, Exception]]:
+    """Tell the inputs that can be decided from those that cannot, which are few or one."""
+    good: list[Input] = []
+    bad: dict[int, Exception] = {}
+    for place, item in enumerate(items):
+        try:
+            fold(job_id, view, [*good, item], now, rules, asked)
+        except Exception as error:  # noqa: BLE001 -- it is told of by whoever asked
+            bad[place] = error
+        else:
+            good.append(item)
+    return good, bad

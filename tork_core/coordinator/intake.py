@@ -9,8 +9,9 @@ import msgspec
 import structlog
 
 from tork_core.coordinator.deciding import Decided, Decider
+from tork_core.coordinator.decisions.draft import Order, Verdict
 from tork_core.coordinator.decisions.inputs import Claimed, Input, Nudged, Reported, Ripened
-from tork_core.coordinator.publishing import Publisher
+from tork_core.coordinator.publishing import Publisher, order_messages
 from tork_core.dead_letters import dead_letter
 from tork_core.errors import Unavailable
 from tork_core.interfaces.broker import Broker, Consumer, Delivery, Outgoing
@@ -102,8 +103,9 @@ class Intake:
                 by_job.setdefault(part.job_id, []).append(part)
         inputs = {job_id: [part.input for part in parts] for job_id, parts in by_job.items()}
         decided = await retrying("decide", lambda: self._decider.decide(inputs), self._environment)
-        for job_id, error in decided.failures.items():
-            refused += [self._again(part, error) for part in by_job[job_id]]
+        for job_id, failures in decided.failures.items():
+            for place, error in failures.items():
+                refused += self._again(by_job[job_id][place], error)
         return decided, refused
 
     async def _send(
@@ -125,16 +127,22 @@ class Intake:
         finally:
             room.release()
 
-    def _again(self, part: Part, error: Exception) -> Outgoing:
-        """A message whose decision raised is tried again, alone, up to a limit."""
+    def _again(self, part: Part, error: Exception) -> list[Outgoing]:
+        """A message whose decision raised is tried again, alone, up to a limit.
+
+        Then its worker is told to forget the claim: what it does not list any more is lost, and
+        the limit of lost attempts ends what would go round for ever.
+        """
         message = part.alone
         message.failures += 1
         message.reason = f"{type(error).__name__}: {error}"
         body = encode(message)
         if message.failures < self._failures:
-            return Outgoing(part.queue, body)
+            return [Outgoing(part.queue, body)]
         _log.error("message.dead", queue=part.queue, job=part.job_id, error=message.reason)
-        return dead_letter(Delivery(part.queue, body), message.reason)
+        claims = [part.input.claim] if isinstance(part.input, Claimed | Reported) else []
+        stops = order_messages(Order(claim, Verdict.STOPPED) for claim in claims)
+        return [dead_letter(Delivery(part.queue, body), message.reason), *stops]
 
 
 def _read_hint(delivery: Delivery) -> list[Part]:

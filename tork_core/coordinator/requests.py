@@ -130,10 +130,12 @@ class Requests:
             by_job.setdefault(request.job_id, []).append(request)
         inputs = {job: [found.input() for found in asked] for job, asked in by_job.items()}
         decided = await self._decider.decide(inputs)
+        for job_id, failures in decided.failures.items():
+            for place, error in failures.items():
+                problem = TorkError(f"the job could not be handled: {error}")
+                _fail([by_job[job_id][place]], problem)
         for outcome in decided.outcomes:
             _answer(by_job[outcome.job_id], outcome)
-        for job_id, error in decided.failures.items():
-            _fail(by_job[job_id], TorkError(f"the job could not be handled: {error}"))
         return decided
 
     def _name(self, request: _Request, now: datetime) -> JobId:

@@ -59,8 +59,9 @@ def show_text(answer: JobAnswer) -> Callable[[str], str]:
 def log_values(job: JobSpec, task: TaskSpec) -> list[str]:
     """Return the secrets of a job that stand in a rendered task, wherever and under whatever name:
     the worker knows the names of the task's own variables only."""
+    named = [job.inputs or {}, *(other.env or {} for other in job.tasks)]
     secrets = [*(job.secrets or {}).values()]
-    secrets += [value for name, value in (job.inputs or {}).items() if is_secret_name(name)]
+    secrets += [value for values in named for name, value in values.items() if is_secret_name(name)]
     if not secrets:
         return []
     written = msgspec.json.encode(task)

@@ -6,6 +6,7 @@ carries the version of its format; a node refuses a version it does not know.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
@@ -48,9 +49,12 @@ class Undecodable(TorkError):
 
 
 class Message(msgspec.Struct, omit_defaults=True, rename="camel", kw_only=True):
-    """What every message has: ``v``, and how often handling it has failed, and why."""
+    """What every message has: ``v``, and how often handling it has failed, and why.
 
-    v: int = VERSION
+    The version is always written: what is left out would be read as the reader's own.
+    """
+
+    v: int = msgspec.field(default_factory=lambda: VERSION)
     failures: int = 0
     reason: str | None = None
 
@@ -151,18 +155,27 @@ encode: Callable[[Message], bytes] = _encode
 
 M = TypeVar("M", bound=Message)
 
+_version = msgspec.json.Decoder(Message).decode
+
+
+def _check_version(version: int, kind: type[Message]) -> None:
+    if version != VERSION:
+        raise Undecodable(f"version {version} of a {kind.__name__} message is not known here")
+
 
 def decoder(kind: type[M]) -> Callable[[bytes], M]:
     """Return a function that decodes messages of one kind, and raises Undecodable for others."""
     decode = msgspec.json.Decoder(kind).decode
+    broken = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
     def checked(body: bytes) -> M:
         try:
             message = decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except broken as error:
+            with contextlib.suppress(*broken):
+                _check_version(_version(body).v, kind)
             raise Undecodable(f"not a {kind.__name__} message: {error}") from error
-        if message.v != VERSION:
-            raise Undecodable(f"version {message.v} of a {kind.__name__} message is not known here")
+        _check_version(message.v, kind)
         return message
 
     return checked

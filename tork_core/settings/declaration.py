@@ -8,7 +8,7 @@ import re
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar
 
 from tork_core.settings.kinds import Hidden, Items, Kind, Maybe, Pairs, Switch, kind_of
 
@@ -100,7 +100,6 @@ def option(
     )
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(option,))
 class Settings:
     """The settings of one part: subclass it and declare each with :func:`option`.
 
@@ -112,6 +111,10 @@ class Settings:
     prefix: ClassVar[str | None] = None
     section: ClassVar[str | None] = None
     __options__: ClassVar[tuple[Option, ...]] = ()
+
+    if typing.TYPE_CHECKING:
+        # dataclass_transform does not know a default that is given by position, as option's is.
+        def __init__(self, **values: Any) -> None: ...
 
     def __init_subclass__(cls, *, prefix: str | None = None, section: str | None = None) -> None:
         super().__init_subclass__()

@@ -97,7 +97,7 @@ class FeedPromises(DatastoreSuite):
             for number in range(1, 21, 2):
                 changes: list[JobChange] = []
                 now = await self.now(connection)
-                views = (await connection.load({job_id: () for job_id in jobs})).views
+                views = (await connection.load(dict.fromkeys(jobs, ()))).views
                 for job_id in jobs:
                     view = views.get(job_id)
                     changes.append(next_change(view) if view else new_job(now, {}, id=job_id))

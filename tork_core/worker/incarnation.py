@@ -227,7 +227,7 @@ class Incarnation:
         """End when no heartbeat has reached the broker for so long that the lease may run out."""
         clock = asyncio.get_running_loop().time
         while (left := self._node.lapses_at - clock()) > 0:  # noqa: ASYNC110 -- it moves on
-            await asyncio.sleep(left)
+            await asyncio.sleep(min(left, self._cluster.heartbeat_interval))
         self._end(End.LAPSED)
         # A worker that is leaving already may take its time over its tasks, but not beyond that.
         for holding in self._ledger.all():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 import structlog
 from structlog.contextvars import bind_contextvars, unbind_contextvars
@@ -59,17 +60,18 @@ class Node:
         self.draining = False
         self._lapse = lapse
         self._clock = asyncio.get_running_loop().time
-        self.renewed_at = self._clock()
-        """When the last heartbeat that the broker took was sent (loop time)."""
+        self.renewed_at: float | None = None
+        """When the last heartbeat that the broker took was sent (loop time); None before one."""
 
     @property
     def lapses_at(self) -> float:
         """When the lease is as good as lost, and tasks have to stop (loop time)."""
-        return self.renewed_at + self._lapse
+        return inf if self.renewed_at is None else self.renewed_at + self._lapse
 
     def may_claim(self) -> bool:
         """Whether new tasks may be taken: not without a lease, and not while leaving."""
-        return not self.draining and self._clock() < self.lapses_at
+        leased = self.renewed_at is not None and self._clock() < self.lapses_at
+        return leased and not self.draining
 
 
 class Slot:

@@ -10,15 +10,15 @@ from tork_memory.rows import decode_event
 
 Rows = list[tuple[int, bytes]]
 
-SLACK = 256
-"""How many events of deleted jobs the feed may point to beside half as many as there are others."""
+SLACK = 64
+"""How many events of deleted jobs the feed may point to beside a quarter of the others' number."""
 
 
 class Feed:
     """Points, for each commit, to where its events stand in the list of their job.
 
     The events of a deleted job go with their list. What pointed to them is passed over, and
-    thrown out once it is more than half of the rest.
+    thrown out once it is more than a quarter of the rest.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Feed:
         """A job is deleted: empty the list of its events."""
         self._gone += len(rows)
         rows.clear()
-        if self._gone > len(self) // 2 + SLACK:
+        if self._gone > len(self) // 4 + SLACK:
             self._commits = [commit for commit in self._commits if commit[1]]
             self._events -= self._gone
             self._gone = 0

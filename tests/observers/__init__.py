@@ -1,0 +1,1 @@
+"""Middleware observers, from the commit to the call."""
