@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from tork_core._version import __version__
+from tork_core.cli import completion
 from tork_core.cli.failures import run
 from tork_core.cli.lazy import LazyGroup
 
@@ -29,6 +30,12 @@ A job, in hello.yaml:
 \b
 Run it here and now, without a server or a container:
   tork exec hello.yaml --runtime shell
+
+\b
+Run a server, and hand it jobs from another terminal:
+  tork run standalone
+  tork submit hello.yaml --follow
+  tork list
 
 \b
 Look before you run:
@@ -54,6 +61,8 @@ def tork() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``tork`` with these arguments (the process's own by default); return its status."""
+    if completion.asked():
+        return completion.answer(tork)
     return run(tork, sys.argv[1:] if arguments is None else list(arguments))
 
 
