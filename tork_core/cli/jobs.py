@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import click
 
 from tork_core.cli.server import with_json, with_server
 from tork_core.cli.terminal import cell, clean, first_line, moment, print_table, seconds, state
 from tork_core.cli.waiting import notes
-from tork_core.client import Client, ListedJob
+from tork_core.client import Client
 from tork_core.model.answers import JobAnswer, TaskAnswer
+from tork_core.model.listings import JobSummary
 
 
 @click.command("list")
@@ -42,8 +44,8 @@ def list_jobs(client: Client, page: int, size: int, as_json: bool) -> None:
         )
 
 
-def _row(job: ListedJob) -> tuple[str, ...]:
-    took = seconds(job.started_at or job.created_at, job.ended_at).removeprefix(" after ")
+def _row(job: JobSummary) -> tuple[str, ...]:
+    took = seconds(job.started_at or job.created_at, _ended(job)).removeprefix(" after ")
     done = f"{job.progress:.0f} %"
     return job.id, job.state.value, done, moment(job.created_at), took or "-", job.name or "job"
 
@@ -76,10 +78,9 @@ def get(client: Client, id: str, as_json: bool) -> None:
 
 
 def _lines(job: JobAnswer) -> Iterator[tuple[str, str]]:
-    ended = job.completed_at or job.failed_at or job.cancelled_at
     yield "job", cell(job.name or "job")
     yield "id", clean(job.id)
-    yield "state", f"{state(job.state.value)}{seconds(job.created_at, ended)}"
+    yield "state", f"{state(job.state.value)}{seconds(job.created_at, _ended(job))}"
     yield "created", moment(job.created_at)
     yield "done", f"{job.progress:.0f} % of {job.task_count} task(s)"
     if job.description:
@@ -91,8 +92,7 @@ def _lines(job: JobAnswer) -> Iterator[tuple[str, str]]:
 
 
 def _task_row(task: TaskAnswer) -> tuple[str, ...]:
-    ended = task.completed_at or task.failed_at or task.cancelled_at
-    took = seconds(task.started_at, ended).removeprefix(" after ")
+    took = seconds(task.started_at, _ended(task)).removeprefix(" after ")
     again = f" ({task.attempt})" if task.attempt > 1 else ""
     return (
         (task.name or f"task {task.position}") + again,
@@ -102,6 +102,10 @@ def _task_row(task: TaskAnswer) -> tuple[str, ...]:
         took or "-",
         first_line(task.error or ""),
     )
+
+
+def _ended(item: JobAnswer | JobSummary | TaskAnswer) -> datetime | None:
+    return item.completed_at or item.failed_at or item.cancelled_at
 
 
 @click.command()

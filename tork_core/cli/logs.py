@@ -10,8 +10,9 @@ import click
 from tork_core.cli.server import with_json, with_server
 from tork_core.cli.terminal import clean
 from tork_core.cli.watching import note_loss
-from tork_core.client import Client, ListedPart
+from tork_core.client import Client
 from tork_core.model.job import LogPart
+from tork_core.model.listings import LogPartAnswer
 
 
 @click.command()
@@ -56,7 +57,7 @@ def logs(client: Client, id: str, follow: bool, page: int, size: int, as_json: b
         _print(parts)
 
 
-def _print(parts: Iterable[LogPart | ListedPart]) -> None:
+def _print(parts: Iterable[LogPart | LogPartAnswer]) -> None:
     """Print parts; where another task's comes in the middle of a line, the line ends there."""
     task, text = "", "\n"
     for part in parts:

@@ -15,7 +15,7 @@ def notes(client: Client, job: JobAnswer) -> Iterator[str]:
     waiting = {task.queue for task in job.execution if task.state is TaskState.SCHEDULED}
     if not waiting:
         return
-    served = {queue.name for queue in client.queues().value if queue.consumers}
+    served = {queue.name for queue in client.queues().value if queue.subscribers}
     for queue in sorted(name for name in waiting if name and name not in served):
         name = cell(queue)
         yield (

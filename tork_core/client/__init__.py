@@ -12,7 +12,7 @@ run. Each call opens a connection of its own and has a time-out.
 """
 
 from tork_core.client.address import DEFAULT_SERVER, Address
-from tork_core.client.answers import Answer, ListedJob, ListedPart, Page, Queue
+from tork_core.client.answers import Answer
 from tork_core.client.client import Client
 from tork_core.client.connection import Refused
 from tork_core.client.following import Unlogged
@@ -22,10 +22,6 @@ __all__ = [
     "Address",
     "Answer",
     "Client",
-    "ListedJob",
-    "ListedPart",
-    "Page",
-    "Queue",
     "Refused",
     "Unlogged",
 ]

@@ -27,6 +27,8 @@ class Address:
 
         Raises UsageError for anything else.
         """
+        if not _clean(text):
+            raise _malformed(text, "it holds odd characters")
         bare = "://" not in text
         try:
             parts = urlsplit(f"http://{text}" if bare else text)
@@ -40,8 +42,8 @@ class Address:
         if parts.query or parts.fragment:
             raise _malformed(text, "it has a query or a fragment")
         host = parts.hostname
-        if not host or not _clean(host) or not _clean(parts.path):
-            raise _malformed(text, "it names no host" if not host else "it holds odd characters")
+        if not host:
+            raise _malformed(text, "it names no host")
         if port is None:
             port = 3000 if bare else _PORTS[parts.scheme]
         return cls(parts.scheme == "https", host, port, parts.path.rstrip("/"))

@@ -10,12 +10,13 @@ from urllib.parse import quote, urlencode
 
 from tork_core._version import __version__
 from tork_core.client.address import DEFAULT_SERVER, Address
-from tork_core.client.answers import Accepted, Answer, ListedJob, ListedPart, Page, Queue, decode
+from tork_core.client.answers import Answer, decode
 from tork_core.client.connection import Refused, Unreachable, exchange
 from tork_core.client.following import Follower, News
 from tork_core.errors import Conflict, NotFound, Unavailable, UsageError
 from tork_core.model.answers import JobAnswer
 from tork_core.model.job import Event
+from tork_core.model.listings import JobSummary, LogPartAnswer, Page, QueueAnswer
 from tork_core.model.reading import Format
 
 _SUBMISSIONS = 3
@@ -44,21 +45,23 @@ class Client:
         self._headers = {"User-Agent": f"tork/{__version__}", "Accept": "application/json"}
         key = os.environ.get("TORK_API_KEY") if key is None else key
         if key:
-            if not (key.isascii() and key.isprintable()):
+            if not _printable(key):
                 raise UsageError("TORK_API_KEY holds characters that no header can carry")
             self._headers["Authorization"] = f"Bearer {key}"
 
     # -- jobs
 
-    def submit(self, job: bytes, *, format: Format, key: str | None = None) -> Answer[Accepted]:
+    def submit(self, job: bytes, *, format: Format, key: str | None = None) -> Answer[JobAnswer]:
         """Submit a job file's bytes. ``key`` makes it one job, however often it is submitted."""
+        if key is not None and not (_printable(key) and key.strip() == key and len(key) < 256):
+            raise UsageError("a key is 1 to 255 printable ASCII characters, without outer spaces")
         headers = {
             "Content-Type": f"application/{format}",
             "Idempotency-Key": key or secrets.token_hex(16),
         }
         for left in reversed(range(_SUBMISSIONS)):
             try:
-                return Answer(self._call("POST", "/jobs", job, headers), Accepted)
+                return Answer(self._call("POST", "/jobs", job, headers), JobAnswer)
             except Unreachable:
                 raise
             except Unavailable:
@@ -70,10 +73,10 @@ class Client:
         """Return a job with its execution."""
         return Answer(self._call("GET", f"/jobs/{_segment(job_id)}"), JobAnswer)
 
-    def jobs(self, *, page: int = 1, size: int = 10) -> Answer[Page[ListedJob]]:
+    def jobs(self, *, page: int = 1, size: int = 10) -> Answer[Page[JobSummary]]:
         """Return a page of jobs, the newest first."""
         query = urlencode({"page": page, "size": size})
-        return Answer(self._call("GET", f"/jobs?{query}"), Page[ListedJob])
+        return Answer(self._call("GET", f"/jobs?{query}"), Page[JobSummary])
 
     def cancel(self, job_id: str) -> Answer[Mapping[str, str]]:
         """Cancel a job with all of its tasks; raises Conflict if it has ended."""
@@ -105,7 +108,7 @@ class Client:
 
     # -- logs
 
-    def log(self, id: str, *, page: int = 1, size: int = 100) -> Answer[Page[ListedPart]]:
+    def log(self, id: str, *, page: int = 1, size: int = 100) -> Answer[Page[LogPartAnswer]]:
         """Return a page of the log of a job, or of a task, by its id; the newest part first."""
         query = urlencode({"page": page, "size": size})
         try:
@@ -115,12 +118,12 @@ class Client:
                 raw = self._call("GET", f"/tasks/{_segment(id)}/log?{query}")
             except NotFound:
                 raise error from None
-        return Answer(raw, Page[ListedPart])
+        return Answer(raw, Page[LogPartAnswer])
 
-    def whole_log(self, id: str) -> list[ListedPart]:
+    def whole_log(self, id: str) -> list[LogPartAnswer]:
         """Return the log of a job, or of a task, by its id, in order."""
         # Parts that come meanwhile move others to later pages: some are seen twice, none is missed.
-        parts: dict[tuple[str, int, int], ListedPart] = {}
+        parts: dict[tuple[str, int, int], LogPartAnswer] = {}
         number, pages = 1, 1
         while number <= pages:
             page = self.log(id, page=number).value
@@ -131,9 +134,9 @@ class Client:
 
     # -- the cluster
 
-    def queues(self) -> Answer[list[Queue]]:
+    def queues(self) -> Answer[list[QueueAnswer]]:
         """Return the queues that there are."""
-        return Answer(self._call("GET", "/queues"), list[Queue])
+        return Answer(self._call("GET", "/queues"), list[QueueAnswer])
 
     def _call(
         self,
@@ -160,3 +163,7 @@ def _segment(id: str) -> str:
     if not id.strip():
         raise UsageError("the id is empty")
     return quote(id.encode(errors="surrogateescape"), safe="")
+
+
+def _printable(text: str) -> bool:
+    return text.isascii() and text.isprintable()
