@@ -68,6 +68,11 @@ def test_it_goes_on_after_the_last_message_when_the_connection_breaks(
     assert 1 <= len(losses) <= 2
 
 
+def test_a_job_that_ended_while_nobody_listened_has_ended(serve: Serve) -> None:
+    server = serve(STREAM + chunk(event(1, "FAILED", "t")), b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert follow(server) == ["FAILED"]
+
+
 def test_a_server_that_stays_away_is_given_up(serve: Serve) -> None:
     def vanish(connection: socket.socket) -> None:
         connection.sendall(STREAM + chunk(event(1, "PENDING")))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from tork_core._version import __version__
 from tork_core.client.address import DEFAULT_SERVER, Address
 from tork_core.client.answers import Answer, decode
@@ -18,6 +20,9 @@ from tork_core.model.answers import JobAnswer
 from tork_core.model.job import Event
 from tork_core.model.listings import JobSummary, LogPartAnswer, Page, QueueAnswer
 from tork_core.model.reading import Format
+
+_EVENTS = 1000
+"""Events that are asked for at once."""
 
 _SUBMISSIONS = 3
 """How often a submission is sent whose answer got lost. Its key makes all of them one job."""
@@ -88,7 +93,14 @@ class Client:
 
     def events(self, job_id: str) -> Answer[list[Event]]:
         """Return all that has happened to a job and its tasks."""
-        return Answer(self._call("GET", f"/jobs/{_segment(job_id)}/events"), list[Event])
+        found: list[msgspec.Raw] = []
+        after = 0
+        while True:
+            raw = self._call("GET", f"/jobs/{_segment(job_id)}/events?after={after}&size={_EVENTS}")
+            found += (page := decode(raw, list[msgspec.Raw]))
+            if len(page) < _EVENTS:
+                return Answer(msgspec.json.encode(found), list[Event])
+            after = decode(bytes(page[-1]), Event).number
 
     def follow(
         self, job_id: str, *, on_loss: Callable[[str], None] = lambda reason: None

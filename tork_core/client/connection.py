@@ -101,9 +101,11 @@ def _error(response: http.client.HTTPResponse, address: Address) -> TorkError:
         # A proxy's page, or another kind of server.
         message = f"{address} answered {status} {response.reason}"
         return Busy(message) if status in (502, 503, 504) else Refused(status, message)
+    # It may end on a terminal, whoever sent it.
+    message = "".join(char for char in message if char.isprintable() or char == "\n")
     match status:
-        case 401 | 403:
-            return Refused(status, f"{message} (TORK_API_KEY holds the key for the server)")
+        case 401:
+            return Refused(status, f"{message} (TORK_API_KEY holds the key)")
         case 404:
             return NotFound(message)
         case 409:

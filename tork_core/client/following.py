@@ -20,6 +20,9 @@ SILENCE = 45.0
 """Seconds without a byte after which a connection counts as broken: servers send a comment more
 often than that."""
 
+_NOTHING_MORE = 204
+"""What a server answers when the job had ended by the last message that was seen."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _BLOCK = 64 * 1024
 _ENDED = frozenset(state.value for state in ENDED_JOB)
@@ -109,6 +112,8 @@ class Follower:
             self._address, "GET", self._path, headers=headers, timeout=self._silence
         ) as response:
             self._reached = True
+            if response.status == _NOTHING_MORE:
+                self._ended = True
             # read1 gives what has come; an end without the last chunk is an error of its own.
             while data := response.read1(_BLOCK):
                 self._lost_at = None
