@@ -28,6 +28,7 @@ class Lazy(NamedTuple):
 
 COMMANDS: Mapping[str, Lazy] = {
     "exec": Lazy("tork_core.cli.exec", "exec_command", "Run a job here, to its end."),
+    "run": Lazy("tork_core.cli.run", "run", "Run a server: standalone, coordinator or worker."),
     "submit": Lazy("tork_core.cli.submit", "submit", "Submit a job to a server."),
     "list": Lazy("tork_core.cli.jobs", "list_jobs", "List the jobs of a server."),
     "get": Lazy("tork_core.cli.jobs", "get", "Show a job of a server."),

@@ -37,7 +37,7 @@ DISABLED = "TORK_PLUGINS_DISABLED"
 """The environment variable that names plugins to skip, unimported."""
 
 CORE_COMMANDS = frozenset(
-    {"exec", "submit", "list", "get", "logs", "why", "cancel", "validate", "expr", "plugins"}
+    {"exec", "run", "submit", "list", "get", "logs", "why", "cancel", "validate", "expr", "plugins"}
     | {"config", "completion"}
 )
 """The names of the core's own commands, which no plugin may take."""
