@@ -33,6 +33,15 @@ class Progress:
         count = f"{job.task_count} task{'' if job.task_count == 1 else 's'}"
         self._line(f"job {clean(job.name or 'job')}: {count} ({job.id})", bold=True)
 
+    def knows(self, task_id: TaskId) -> bool:
+        """Whether it has been told the name of a task."""
+        return task_id in self._names
+
+    def learn(self, job: JobAnswer) -> None:
+        """Take note of the names of a job's tasks; what they print may come before their events."""
+        for task in job.execution:
+            self._names[task.id] = clean(task.name or "task")
+
     def show(self, item: Event | LogPart | MissingLog | Unlogged) -> None:
         """Something happened."""
         if isinstance(item, LogPart):

@@ -13,7 +13,7 @@ from tork_core.cli.progress import Progress
 from tork_core.cli.terminal import clean
 from tork_core.client import Answer, Client
 from tork_core.model.answers import JobAnswer
-from tork_core.model.job import Event
+from tork_core.model.job import Event, LogPart
 
 
 def watch(client: Client, job_id: str, output: TextIO, *, quiet: bool) -> Answer[JobAnswer]:
@@ -25,6 +25,8 @@ def watch(client: Client, job_id: str, output: TextIO, *, quiet: bool) -> Answer
         else:
             progress.begin(client.job(job_id).value)
             for item in client.follow(job_id, on_loss=note_loss):
+                if isinstance(item, LogPart) and not progress.knows(item.task_id):
+                    progress.learn(client.job(job_id).value)
                 progress.show(item)
     except KeyboardInterrupt:
         click.echo(f"the job goes on; to end it: tork cancel {clean(job_id)}", err=True)

@@ -64,9 +64,12 @@ def words(event: Event) -> str:
         return f"{_JOB.get(JobState(event.state), event.state)}{detail}"
     state = TaskState(event.state)
     happened = _TASK[state]
+    if state is TaskState.SCHEDULED:
+        if event.detail and event.detail.startswith("queue "):
+            happened, detail = f"was sent to {cell(event.detail)}", ""
+        else:
+            happened += " again"
     if event.attempt > 1:
-        if state is TaskState.SCHEDULED:
-            happened = "was sent to its queue again"
         happened += f" (attempt {event.attempt})"
     if event.node and state is TaskState.RUNNING:
         happened += f" on node {cell(event.node)}"
