@@ -15,7 +15,7 @@ _ROOM = 64 * 1024
 """Bytes of an archive that are not the file's: headers, names, padding."""
 
 
-def packed(script: bytes | None) -> bytes:
+def packed(script: str | None) -> bytes:
     """Return the folder with an empty output, and a script, to be unpacked in the root folder.
 
     Any user of the container may write there: it is the task's alone.
@@ -28,8 +28,9 @@ def packed(script: bytes | None) -> bytes:
         archive.addfile(_entry(OUTPUT, 0o666))
         if script is not None:
             entry = _entry(SCRIPT, 0o755)
-            entry.size = len(script)
-            archive.addfile(entry, io.BytesIO(script))
+            content = script.encode()
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 

@@ -10,17 +10,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from tork_core.errors import TaskFailed
 from tork_core.interfaces.runtime import Execution
+from tork_core.model.spec import TaskSpec
 from tork_docker.archive import most_of, packed, unpacked
-from tork_docker.endings import failure, not_started
+from tork_docker.endings import failure, no_shell, not_started
 from tork_docker.engine import Attached, Engine, EngineError, uncut
 from tork_docker.images import Pulls
 from tork_docker.plan import OUTPUT, Ground, image_of, own_words, script_words
 from tork_docker.removal import Removals
-from tork_docker.script import Answer, keeper_config, new_mark, text_of
+from tork_docker.script import Answer, keeper_config, text_of
 from tork_docker.tail import LogTail
 
 _ERRORS = 2
 """The number of standard error among a container's streams."""
+
+
+class NoShell(Exception):
+    """The image has no ``sh``, and nothing was run."""
 
 
 class Attempt:
@@ -36,14 +41,14 @@ class Attempt:
     ) -> None:
         """``answer``: where the keeper's answer is put, if a keeper runs the task."""
         self._engine = engine
-        self._execution = execution
+        self.execution = execution
         self._name = name
         self._streams = streams
         self._answer = answer
         self._log = LogTail()
 
     async def run(self) -> str:
-        """Run it to its end, and return the output. Raises TaskFailed."""
+        """Run it to its end, and return the output. Raises TaskFailed, or NoShell."""
         try:
             await self._start()
             try:
@@ -52,9 +57,11 @@ class Attempt:
             except asyncio.CancelledError:
                 await self._stop()
                 raise
+            if self._answer is not None and self._answer.no_shell:
+                raise NoShell
             if exit_code != 0:
                 state = await self._engine.state(self._name)
-                raise failure(self._execution.task, exit_code, state, self._log.text())
+                raise failure(self.execution.task, exit_code, state, self._log.text())
             return await self._output()
         except EngineError as error:
             raise TaskFailed(error.message, log_tail=self._log.text()) from error
@@ -63,7 +70,7 @@ class Attempt:
         try:
             await uncut(self._engine.start(self._name))
         except EngineError as error:
-            raise not_started(self._execution.task, error) from error
+            raise not_started(self.execution.task, error) from error
         except asyncio.CancelledError:
             await self._stop()
             raise
@@ -73,7 +80,7 @@ class Attempt:
         if self._answer is not None:
             # It may have ended without reading, and then tells us why.
             with contextlib.suppress(EngineError):
-                await self._streams.write((self._execution.task.run or "").encode())
+                await self._streams.write((self.execution.task.run or "").encode())
         await self._read_on()
 
     async def _read_on(self) -> None:
@@ -88,19 +95,19 @@ class Attempt:
     async def _print(self, data: bytes) -> None:
         if data:
             self._log.feed(data)
-            await self._execution.log.write(data)
+            await self.execution.log.write(data)
 
     async def _stop(self) -> None:
         """Ask the task to end, and follow it for its grace while it does; removal ends it."""
         with contextlib.suppress(EngineError, TimeoutError):
-            async with asyncio.timeout(self._execution.grace):
+            async with asyncio.timeout(self.execution.grace):
                 await self._engine.signal(self._name, "SIGTERM")
                 await self._read_on()
 
     async def _output(self) -> str:
         if self._answer is not None:
             return self._answer.output()
-        limit = self._execution.output_limit
+        limit = self.execution.output_limit
         archive = await self._engine.get(self._name, OUTPUT, most_of(limit))
         return text_of(unpacked(archive, limit), limit)
 
@@ -113,6 +120,7 @@ class Attempts:
         self._ground = ground
         self._pulls = pulls
         self._removals = removals
+        self._shell_less: set[str] = set()
 
     @asynccontextmanager
     async def open(self, execution: Execution) -> AsyncGenerator[Attempt]:
@@ -121,18 +129,13 @@ class Attempts:
         Raises TaskFailed.
         """
         task = execution.task
+        by_keeper = task.run is not None and not (
+            _starts_itself(task) and image_of(task) in self._shell_less
+        )
+        answer = Answer(execution.output_limit) if by_keeper else None
         config = self._ground.config(execution)
-        answer = None
-        if task.run is not None:
-            mark = new_mark()
-            answer = Answer(mark, execution.output_limit)
-            config = keeper_config(
-                config,
-                script=task.run.encode(),
-                words=script_words(task),
-                output_limit=execution.output_limit,
-                mark=mark,
-            )
+        if answer is not None:
+            config = keeper_config(config, task, answer, execution.output_limit)
         else:
             config.update(own_words(task))
         name = f"tork-{secrets.token_hex(12)}"
@@ -141,11 +144,26 @@ class Attempts:
             try:
                 await self._create(name, config, execution)
                 if answer is None:
-                    await uncut(self._engine.put(name, "/", packed(None)))
+                    await uncut(self._engine.put(name, "/", packed(task.run)))
                 streams = await stack.enter_async_context(self._engine.attach(name))
             except EngineError as error:
                 raise not_started(task, error) from error
             yield Attempt(self._engine, execution, name, streams, answer)
+
+    async def run(self, attempt: Attempt) -> str:
+        """Run an attempt to its end, and return the output. Raises TaskFailed.
+
+        A script that brings its own interpreter is started without a shell where there is none.
+        """
+        try:
+            return await attempt.run()
+        except NoShell:
+            execution = attempt.execution
+            if not _starts_itself(execution.task):
+                raise no_shell(execution.task) from None
+        self._shell_less.add(image_of(execution.task))
+        async with self.open(execution) as second:
+            return await second.run()
 
     async def _create(self, name: str, config: dict[str, object], execution: Execution) -> None:
         """Make the container, pulling the image if it is missing: nothing else tells so surely."""
@@ -157,3 +175,7 @@ class Attempts:
             task = execution.task
             await self._pulls.pull(image_of(task), task.registry, execution.log)
             await uncut(self._engine.create(name, config))
+
+
+def _starts_itself(task: TaskSpec) -> bool:
+    return script_words(task)[0] != "sh"

@@ -22,7 +22,7 @@ def failure(task: TaskSpec, exit_code: int, state: Json, log_tail: str) -> TaskF
     if state.get("OOMKilled"):
         text = f"killed for memory: {_memory(task)} ({text})"
     elif found is not None:
-        text = _not_executed(task, found[1], found[2])
+        text = f'cannot run "{found[1]}" in the image "{task.image}": {found[2]}'
     elif state.get("Error"):
         text = f"{text}: {state['Error']}"
     elif (name := _signal(exit_code)) is not None:
@@ -50,10 +50,12 @@ def _memory(task: TaskSpec) -> str:
     return f"it used more than its limit of {task.limits.memory}"
 
 
-def _not_executed(task: TaskSpec, name: str, reason: str) -> str:
-    if task.run is not None and name == "sh":
-        return f'image "{task.image}": it has no sh to run the script with'
-    return f'cannot run "{name}" in the image "{task.image}": {reason}'
+def no_shell(task: TaskSpec) -> TaskFailed:
+    """Say that an image cannot run a script as it is written."""
+    return TaskFailed(
+        f'image "{task.image}": it has no sh to run the script with; begin the script with #! and '
+        "the path of a program that the image has, or write cmd instead"
+    )
 
 
 def _signal(exit_code: int) -> str | None:

@@ -79,6 +79,8 @@ def script_words(task: TaskSpec) -> list[str]:
 
 def own_words(task: TaskSpec) -> dict[str, Sequence[str]]:
     """Return what takes the place of the image's own entrypoint and command."""
+    if task.run is not None:
+        return {"Entrypoint": script_words(task)}
     words: dict[str, Sequence[str]] = {}
     if task.entrypoint:
         words["Entrypoint"] = task.entrypoint

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.runtime import Execution, Start
-from tork_docker.attempt import Attempt, Attempts
+from tork_docker.attempt import Attempts
 from tork_docker.engine import Engine, EngineError, open_engine
 from tork_docker.images import Pulls
 from tork_docker.owner import own, remove_leftovers_or_warn, state_folder
@@ -29,7 +30,7 @@ class DockerRuntime:
     async def prepare(self, execution: Execution) -> AsyncGenerator[Start]:
         """Pull the image if it is missing, and make the container; the function given starts it."""
         async with self._attempts.open(execution) as attempt:
-            call = _Call(attempt)
+            call = _Call(partial(self._attempts.run, attempt))
             try:
                 yield call.run
             finally:
@@ -48,15 +49,15 @@ class DockerRuntime:
 class _Call:
     """One call of the function that ``prepare`` gives."""
 
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
+    def __init__(self, work: Callable[[], Awaitable[str]]) -> None:
+        self._work = work
         self._runner: asyncio.Task[object] | None = None
         self._over = asyncio.Event()
 
     async def run(self) -> str:
         self._runner = asyncio.current_task()
         try:
-            return await self._attempt.run()
+            return await self._work()
         finally:
             self._runner = None
             self._over.set()

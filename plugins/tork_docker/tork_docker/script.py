@@ -17,9 +17,11 @@ out of it, the engine mounts its file system and starts a process: a tenth of a 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from tork_core.errors import TaskFailed
+from tork_core.model.spec import TaskSpec
+from tork_docker.plan import script_words
 
 _DRAIN = 1
 """Seconds that what a script left in the background may hold the log after its end."""
@@ -61,27 +63,25 @@ fi
 """Called with the script's length in bytes, the most bytes to give back, a mark that says where
 they begin, and the command line that runs the script."""
 
+_INIT = b"[FATAL tini "
+"""How the engine's init begins when it cannot execute a command."""
 _SIZE = "64m"
 """The size of ``/tork``, for the script and the output."""
 
 
 def keeper_config(
-    config: Mapping[str, object],
-    *,
-    script: bytes,
-    words: Sequence[str],
-    output_limit: int,
-    mark: str,
+    config: Mapping[str, object], task: TaskSpec, answer: Answer, output_limit: int
 ) -> dict[str, object]:
-    """Return the description of a container that runs a script; ``words`` is its command line."""
+    """Return the description of a container whose keeper runs a task's script."""
     host, env = config["HostConfig"], config["Env"]
     assert isinstance(host, dict)
     assert isinstance(env, list)
     tmpfs = f"rw,exec,nosuid,nodev,mode=0777,size={_SIZE}"
+    numbers = (str(len((task.run or "").encode())), str(output_limit + 1))
     return {
         **config,
-        "Entrypoint": ["sh", "-c", KEEPER, "tork", str(len(script)), str(output_limit + 1), mark],
-        "Cmd": list(words),
+        "Entrypoint": ["sh", "-c", KEEPER, "tork", *numbers, answer.mark],
+        "Cmd": script_words(task),
         "Env": [*env, "TINI_KILL_PROCESS_GROUP=1"],
         "OpenStdin": True,
         "StdinOnce": True,
@@ -89,20 +89,19 @@ def keeper_config(
     }
 
 
-def new_mark() -> str:
-    """Return a text that no task prints by chance."""
-    return f"tork-output-{secrets.token_hex(16)}-"
-
-
 class Answer:
     """What comes on the keeper's standard error: the output behind the mark."""
 
-    def __init__(self, mark: str, limit: int) -> None:
+    def __init__(self, limit: int) -> None:
         """Take at most ``limit`` bytes of output."""
-        self._mark = mark.encode()
+        self.mark = f"tork-output-{secrets.token_hex(16)}-"
+        """What the output begins with: a text that no task prints by chance."""
+        self._mark = self.mark.encode()
         self._limit = limit
         self._found = False
         self._data = b""
+        self.no_shell = False
+        """Whether the image has no ``sh``: then the script was not run."""
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes; returns those that are none of ours, and belong to the log.
@@ -118,6 +117,8 @@ class Answer:
         if mark:
             self._found, self._data = True, after
             return before
+        if self._data.startswith(_INIT):
+            return b""
         kept = len(self._mark) - 1
         log, self._data = self._data[:-kept], self._data[-kept:]
         return log
@@ -127,7 +128,8 @@ class Answer:
         if self._found:
             return b""
         log, self._data = self._data, b""
-        return log
+        self.no_shell = log.startswith(_INIT) and b" exec sh failed" in log
+        return b"" if self.no_shell else log
 
     def output(self) -> str:
         """Return the output. Raises TaskFailed if it is too long, or was no plain file."""
