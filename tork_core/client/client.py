@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -19,7 +18,10 @@ from tork_core.errors import Conflict, NotFound, Unavailable, UsageError
 from tork_core.model.answers import JobAnswer
 from tork_core.model.job import Event
 from tork_core.model.listings import JobSummary, LogPartAnswer, Page, QueueAnswer
-from tork_core.model.reading import Format
+
+if TYPE_CHECKING:
+    # It brings the reader of YAML along, which no other call needs.
+    from tork_core.model.reading import Format
 
 _EVENTS = 1000
 """Events that are asked for at once."""
@@ -62,7 +64,7 @@ class Client:
             raise UsageError("a key is 1 to 255 printable ASCII characters, without outer spaces")
         headers = {
             "Content-Type": f"application/{format}",
-            "Idempotency-Key": key or secrets.token_hex(16),
+            "Idempotency-Key": key or os.urandom(16).hex(),
         }
         for left in reversed(range(_SUBMISSIONS)):
             try:
