@@ -1,8 +1,8 @@
 """A Docker engine for the tests: the one that answers, or one that is started for them.
 
-``DOCKER_HOST``, or else Docker's own socket, is asked first. If no engine answers and ``dockerd`` is
-installed, one is started as root on a socket of its own, with everything it keeps in a folder that
-is removed in the end. Images are made here, since no registry can be relied upon.
+``DOCKER_HOST``, or else Docker's own socket, is asked first. If no engine answers and ``dockerd``
+is installed, one is started as root on a socket of its own, with all it keeps in a folder that is
+removed in the end. Images are made here, since no registry can be relied upon.
 """
 
 from __future__ import annotations

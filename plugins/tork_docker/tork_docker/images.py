@@ -38,8 +38,16 @@ class Pulls:
             progress = _Progress()
             work = asyncio.create_task(self._carry_out(image, registry, progress))
             pull = self._running[key] = _Pull(image, work, progress)
-            work.add_done_callback(lambda _: self._running.pop(key, None))
-        await pull.join(log)
+        pull.waiting += 1
+        try:
+            await pull.watch(log)
+        finally:
+            pull.waiting -= 1
+            if pull.waiting == 0:
+                # Nobody may join it any more, also not one that is being cancelled.
+                del self._running[key]
+                pull.work.cancel()
+                await asyncio.wait([pull.work])
 
     async def _carry_out(
         self, image: str, registry: RegistrySpec | None, progress: _Progress
@@ -67,19 +75,13 @@ class _Pull:
     progress: _Progress
     waiting: int = 0
 
-    async def join(self, log: LogSink) -> None:
-        self.waiting += 1
-        try:
-            await log.warn(f"pulling image {self.image}")
-            while not (await asyncio.wait([self.work], timeout=_EVERY))[0]:
-                await log.warn(f"pulling image {self.image}: {self.progress.text()}")
-            self.work.result()
-            await log.warn(f"pulled image {self.image}")
-        finally:
-            self.waiting -= 1
-            if self.waiting == 0 and not self.work.done():
-                self.work.cancel()
-                await asyncio.wait([self.work])
+    async def watch(self, log: LogSink) -> None:
+        """Wait for its end, and tell a task's log how far it is. Raises what it raised."""
+        await log.warn(f"pulling image {self.image}")
+        while not (await asyncio.wait([self.work], timeout=_EVERY))[0]:
+            await log.warn(f"pulling image {self.image}: {self.progress.text()}")
+        self.work.result()
+        await log.warn(f"pulled image {self.image}")
 
 
 @dataclass

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
+from tork_core.errors import UsageError
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.runtime import Execution, Start
 from tork_docker.attempt import Attempts
@@ -15,7 +16,7 @@ from tork_docker.images import Pulls
 from tork_docker.owner import own, remove_leftovers_or_warn, state_folder
 from tork_docker.plan import Ground
 from tork_docker.removal import Removals
-from tork_docker.settings import DockerSettings
+from tork_docker.settings import DockerSettings, check_network
 
 
 class DockerRuntime:
@@ -86,6 +87,10 @@ async def open_docker(
 
     Raises UsageError for settings that cannot be, Unavailable if no engine answers.
     """
+    try:
+        check_network(settings.network)
+    except ValueError as error:
+        raise UsageError(f"--docker-network: {error}") from error
     async with open_engine(settings.host) as engine:
         folder = state_folder(settings.state, engine.url)
         await remove_leftovers_or_warn(engine, folder)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tork_core.settings import Seconds, Settings, option
 
 
-def _check_network(name: str) -> None:
+def check_network(name: str) -> None:
+    """Raise ValueError for a network that tasks must not have."""
     if name == "host" or name.startswith("container:"):
         raise ValueError("tasks never share the network of the host or of another container")
     if not name:
@@ -23,7 +24,7 @@ class DockerSettings(Settings, prefix="docker"):
     network: str = option(
         "bridge",
         help="Network of the tasks' containers; none gives them none, and starts them faster.",
-        check=_check_network,
+        check=check_network,
     )
     pids_limit: int = option(
         4096, least=10, help="The most processes and threads that one task may have at a time."
