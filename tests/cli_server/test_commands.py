@@ -63,6 +63,7 @@ def test_submit_wait_ends_with_the_job_and_shows_its_result(tork: Tork) -> None:
     assert re.fullmatch(r"job COMPLETED after \d+\.\d\d s\nresult: hello world\n", done.stdout)
     done = tork("submit", "-", "--wait", "--json", text=HELLO)
     assert (done.returncode, json.loads(done.stdout)["result"]) == (0, "hello world")
+    assert done.stderr == ""
 
 
 def test_submit_wait_is_status_1_if_the_job_does_not_complete(tork: Tork) -> None:

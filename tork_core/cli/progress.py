@@ -27,25 +27,21 @@ class Progress:
         self._started: dict[TaskId, datetime] = {}
         self._pending: dict[TaskId, str] = {}
         """The beginnings of lines that are not complete yet."""
+        self._early: dict[TaskId, list[LogPart]] = {}
+        """What a task has printed whose start was not told yet: logs and events come apart."""
 
     def begin(self, job: JobAnswer) -> None:
         """The job was accepted."""
         count = f"{job.task_count} task{'' if job.task_count == 1 else 's'}"
         self._line(f"job {clean(job.name or 'job')}: {count} ({job.id})", bold=True)
 
-    def knows(self, task_id: TaskId) -> bool:
-        """Whether it has been told the name of a task."""
-        return task_id in self._names
-
-    def learn(self, job: JobAnswer) -> None:
-        """Take note of the names of a job's tasks; what they print may come before their events."""
-        for task in job.execution:
-            self._names[task.id] = clean(task.name or "task")
-
     def show(self, item: Event | LogPart | MissingLog | Unlogged) -> None:
         """Something happened."""
         if isinstance(item, LogPart):
-            self._log(item)
+            if item.task_id in self._started:
+                self._log(item)
+            else:
+                self._early.setdefault(item.task_id, []).append(item)
         elif not isinstance(item, Event):
             name = self._names.get(item.task_id, item.task_id)
             self._line(f"  {name}: {item.parts} part(s) of the log did not come in time")
@@ -54,7 +50,7 @@ class Progress:
 
     def end(self, job: JobAnswer) -> None:
         """The job has ended."""
-        for task_id in list(self._pending):
+        for task_id in [*self._early, *self._pending]:
             self._finish_line(task_id)
         took = seconds(job.created_at, job.completed_at or job.failed_at or job.cancelled_at)
         self._line(f"job {job.state.value}{took}", colour=COLOURS.get(job.state.value), bold=True)
@@ -77,6 +73,7 @@ class Progress:
         elif event.state == TaskState.RUNNING:
             self._started[task_id] = event.at
             self._line(f"  {name}: started{again}", colour="cyan")
+            self._tell_early(task_id)
         elif event.state == TaskState.PENDING:
             self._line(f"  {name}: waits{detail}", colour="yellow")
         else:
@@ -93,7 +90,12 @@ class Progress:
         if rest:
             self._pending[part.task_id] = rest
 
+    def _tell_early(self, task_id: TaskId) -> None:
+        for part in self._early.pop(task_id, ()):
+            self._log(part)
+
     def _finish_line(self, task_id: TaskId) -> None:
+        self._tell_early(task_id)
         rest = self._pending.pop(task_id, "")
         if rest:
             self._log_line(task_id, rest)

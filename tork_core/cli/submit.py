@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import click
 import msgspec
 
+from tork_core.cli import watching
 from tork_core.cli.job_file import read_inputs, read_job_file
+from tork_core.cli.progress import Progress
 from tork_core.cli.server import with_json, with_server
-from tork_core.cli.watching import watch
 from tork_core.client import Client
 from tork_core.model.reading import Format, read_job
 from tork_core.model.states import JobState
@@ -66,12 +67,17 @@ def submit(
     data, format = _job(*read_job_file(file), inputs)
     accepted = client.submit(data, format=format, key=key)
     job_id = accepted.value.id
-    if not wait and not follow:
+    if follow:
+        job = watching.follow(client, job_id, sys.stderr if as_json else sys.stdout)
+    elif wait:
+        job = watching.wait(client, job_id)
+        if not as_json:
+            Progress(sys.stdout).end(job.value)
+    else:
         click.echo(accepted.raw if as_json else job_id)
         if not as_json and sys.stdout.isatty():
             click.echo(f"see what it does: tork logs -f {job_id}", err=True)
         return
-    job = watch(client, job_id, sys.stderr if as_json else sys.stdout, quiet=not follow)
     if as_json:
         click.echo(job.raw)
     ctx.exit(0 if job.value.state is JobState.COMPLETED else 1)

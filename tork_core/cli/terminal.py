@@ -47,8 +47,10 @@ def seconds(start: datetime | None, end: datetime | None) -> str:
 
 
 def moment(time: datetime | None) -> str:
-    """A time, in UTC and to the second."""
-    return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+    """A time in UTC, to the millisecond."""
+    if time is None:
+        return ""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03}Z"
 
 
 def state(word: str) -> str:

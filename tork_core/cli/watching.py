@@ -13,27 +13,28 @@ from tork_core.cli.progress import Progress
 from tork_core.cli.terminal import clean
 from tork_core.client import Answer, Client
 from tork_core.model.answers import JobAnswer
-from tork_core.model.job import Event, LogPart
+from tork_core.model.job import Event
 
 
-def watch(client: Client, job_id: str, output: TextIO, *, quiet: bool) -> Answer[JobAnswer]:
-    """Show a job's events and log as they come, or with ``quiet`` its end alone; return it."""
+def follow(client: Client, job_id: str, output: TextIO) -> Answer[JobAnswer]:
+    """Show a job's events and log as they come, and its end; return it as it is then."""
     progress = Progress(output)
-    try:
-        if quiet:
-            _wait(client, job_id)
-        else:
-            progress.begin(client.job(job_id).value)
-            for item in client.follow(job_id, on_loss=note_loss):
-                if isinstance(item, LogPart) and not progress.knows(item.task_id):
-                    progress.learn(client.job(job_id).value)
-                progress.show(item)
-    except KeyboardInterrupt:
-        click.echo(f"the job goes on; to end it: tork cancel {clean(job_id)}", err=True)
-        raise
+    with _goes_on(job_id):
+        progress.begin(client.job(job_id).value)
+        for item in client.follow(job_id, on_loss=note_loss):
+            progress.show(item)
     job = client.job(job_id)
     progress.end(job.value)
     return job
+
+
+def wait(client: Client, job_id: str) -> Answer[JobAnswer]:
+    """Wait for a job's end and return it; a terminal shows meanwhile what it is doing."""
+    with _goes_on(job_id), _status(job_id) as update:
+        for item in client.follow(job_id, on_loss=note_loss):
+            if isinstance(item, Event) and item.task_id is not None:
+                update(f"{clean(item.name)}: {item.state}")
+    return client.job(job_id)
 
 
 def note_loss(reason: str) -> None:
@@ -41,11 +42,14 @@ def note_loss(reason: str) -> None:
     click.echo(f"Note: {reason}; trying again", err=True)
 
 
-def _wait(client: Client, job_id: str) -> None:
-    with _status(job_id) as update:
-        for item in client.follow(job_id, on_loss=note_loss):
-            if isinstance(item, Event) and item.task_id is not None:
-                update(f"{clean(item.name)}: {item.state}")
+@contextmanager
+def _goes_on(job_id: str) -> Generator[None]:
+    """Say to whoever interrupts the watching that the job is not interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"the job goes on; to end it: tork cancel {clean(job_id)}", err=True)
+        raise
 
 
 @contextmanager

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from tork_core.cli.server import with_json, with_server
-from tork_core.cli.terminal import cell, first_line
+from tork_core.cli.terminal import cell, first_line, moment
 from tork_core.cli.waiting import notes
 from tork_core.client import Client
 from tork_core.model.job import Event
@@ -51,7 +49,7 @@ def why(client: Client, id: str, as_json: bool) -> None:
         return
     events = answer.value
     for event in events:
-        click.echo(f"{_time(event.at)}  {words(event)}")
+        click.echo(f"{moment(event.at)}  {words(event)}")
     if events and not any(_ends(event) for event in events):
         for note in notes(client, client.job(id).value):
             click.echo(note)
@@ -78,7 +76,3 @@ def words(event: Event) -> str:
 
 def _ends(event: Event) -> bool:
     return event.task_id is None and JobState(event.state).ended
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}Z"
