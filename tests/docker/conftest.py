@@ -8,6 +8,7 @@ removed in the end. Images are made here, since no registry can be relied upon.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -23,16 +24,11 @@ Run = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Generator[TestEngine]:
-    """An engine with the images; what the tests left in it is counted at the end."""
-    found = running_engine()
-    if found is not None:
-        found.make_images(tmp_path_factory.mktemp("images"))
-        yield found
-        return
-    with started_engine() as started:
-        started.make_images(tmp_path_factory.mktemp("images"))
-        yield started
+def engine() -> Generator[TestEngine]:
+    """An engine with the images of the tests."""
+    running = running_engine()
+    with nullcontext(running) if running else started_engine() as engine, engine.images():
+        yield engine
 
 
 @pytest.fixture(autouse=True)

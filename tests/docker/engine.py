@@ -56,22 +56,30 @@ class TestEngine:
         command = [_client(), "-H", self.host, "version"]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
-    def make_images(self, folder: Path) -> None:
-        """Make those of the tests' images that are not there."""
+    @contextlib.contextmanager
+    def images(self) -> Generator[None]:
+        """Make those of the tests' images that are not there, and remove them in the end."""
+        made = self._make_images()
+        try:
+            yield
+        finally:
+            if made:
+                self.docker("rmi", *made)
+
+    def _make_images(self) -> list[str]:
         busybox = shutil.which("busybox")
         if busybox is None:
             pytest.skip("busybox (Debian: busybox-static) is not installed: no image can be made")
         there = self.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
         applets = subprocess.check_output([busybox, "--list"], text=True).split()
         program = Path(busybox).read_bytes()
-        for image in (IMAGE, MANTIC):
-            if image not in there:
-                self._import(image, _tree(program, applets))
-        if DECLARED not in there:
-            changes = [word for line in _DECLARED for word in ("-c", line)]
-            self._import(DECLARED, _tree(program, applets), *changes)
-        if SHELLESS not in there:
-            self._import(SHELLESS, _tree(program, ["cat", "echo", "sleep"]))
+        whole, few = _tree(program, applets), _tree(program, ["cat", "echo", "sleep"])
+        changes = [word for line in _DECLARED for word in ("-c", line)]
+        wanted = {IMAGE: whole, MANTIC: whole, DECLARED: whole, SHELLESS: few}
+        missing = [image for image in wanted if image not in there]
+        for image in missing:
+            self._import(image, wanted[image], *(changes if image == DECLARED else ()))
+        return missing
 
     def _import(self, image: str, tree: bytes, *options: str) -> None:
         self.docker("import", *options, "-", image, stdin=tree)
@@ -161,7 +169,6 @@ def _tree(busybox: bytes, applets: Iterable[str]) -> bytes:
         for name, content, mode in (
             ("bin/busybox", busybox, 0o755),
             ("etc/passwd", passwd, 0o644),
-            ("etc/os-release", b'PRETTY_NAME="Tork\'s test image"\n', 0o644),
         ):
             file = tarfile.TarInfo(name)
             file.size, file.mode = len(content), mode

@@ -36,7 +36,7 @@ def open_registry(folder: Path, *, private: bool) -> Generator[str]:
     if program is None:
         pytest.skip("docker-registry (Debian's package of that name) is not installed")
     folder.mkdir()
-    address = free_address()
+    address = _free_address()
     config = (_CONFIG + (_AUTH if private else "")).format(folder=folder, address=address)
     (folder / "config.yml").write_text(config)
     (folder / "htpasswd").write_text(_PASSWORD)
@@ -51,7 +51,7 @@ def open_registry(folder: Path, *, private: bool) -> Generator[str]:
         process.wait()
 
 
-def free_address() -> str:
+def _free_address() -> str:
     """Return an address on loopback that nobody listens to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -174,26 +175,23 @@ async def test_a_pull_goes_on_for_as_long_as_one_task_waits(
             first.cancel()
             await asyncio.wait([first])
             assert not second.done()
+            third = asyncio.create_task(one())
             second.cancel()
+            await asyncio.sleep(0.1)
+            assert not third.done(), "it waits for the pull of the others, or for one of its own"
+            third.cancel()
+            await soon(asyncio.wait([third]), within=10)
             await soon(asyncio.wait([second]), within=10)
             assert first.cancelled()
             assert second.cancelled()
     assert asyncio.all_tasks() <= tasks
 
 
-def _silent_registry() -> _Silent:
-    return _Silent()
-
-
-class _Silent:
+@contextmanager
+def _silent_registry() -> Generator[str]:
     """A registry that takes connections and says nothing."""
-
-    def __enter__(self) -> str:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        return f"127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
 def _at(settings: DockerSettings, host: str) -> DockerSettings:
