@@ -12,6 +12,9 @@ from tork_core.errors import Busy, Conflict, InvalidJob, NotFound, TorkError, Un
 _MOST_PROBLEMS = 10
 """Problems of a job that one answer names."""
 
+_LONGEST_LINE = 300
+"""Characters of a line in an error; a job's own text may be quoted in it."""
+
 
 class Refusal(Exception):
     """A request that is answered with an error of HTTP's own.
@@ -58,7 +61,7 @@ def failure_of(error: TorkError | Refusal) -> web.Response:
         return response
     if isinstance(error, InvalidJob):
         found = error.problems
-        lines = [str(problem) for problem in found[:_MOST_PROBLEMS]]
+        lines = [_shortened(str(problem)) for problem in found[:_MOST_PROBLEMS]]
         if len(found) > _MOST_PROBLEMS:
             lines.append(f"and {len(found) - _MOST_PROBLEMS} more")
         return failure(400, "\n".join(lines))
@@ -69,3 +72,10 @@ def failure_of(error: TorkError | Refusal) -> web.Response:
     if isinstance(error, Conflict):
         return failure(409, str(error))
     return failure(500, str(error))
+
+
+def _shortened(text: str) -> str:
+    lines = text.splitlines()
+    return "\n".join(
+        line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in lines
+    )

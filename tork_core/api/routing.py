@@ -72,7 +72,7 @@ def _matched(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, s
         return None
     parameters: dict[str, str] = {}
     for part, segment in zip(pattern, segments, strict=True):
-        if part.startswith("{"):
+        if part.startswith("{") and segment:
             parameters[part[1:-1]] = segment
         elif part != segment:
             return None

@@ -34,8 +34,14 @@ BACKLOG = 2048
 IDLE = 75.0
 """Seconds for which a connection may wait for its next request."""
 
+LINGERING = 3.0
+"""Seconds in which the rest of a refused body is read and dropped, so that its sender sees why."""
+
 CLOSING_PATIENCE = 5.0
 """Seconds that requests have to be answered in when the server closes."""
+
+SETTLING = 0.05
+"""Seconds for connections that were accepted last."""
 
 REQUEST_ID = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -127,7 +133,11 @@ async def serve(
     """
     server = Server(service, settings, keep_alive=keep_alive)
     connections = _Connections(
-        server.handle, auto_decompress=False, access_log=None, keepalive_timeout=IDLE
+        server.handle,
+        auto_decompress=False,
+        access_log=None,
+        keepalive_timeout=IDLE,
+        lingering_time=LINGERING,
     )
     runner = web.ServerRunner(connections, shutdown_timeout=CLOSING_PATIENCE)
     await runner.setup()
@@ -142,6 +152,11 @@ async def serve(
         yield server
     finally:
         server.close()
+        for site in list(runner.sites):
+            await site.stop()
+        # What was accepted a moment ago begins its request, or is seen to be idle: aiohttp would
+        # wait for the whole patience for a connection that it finds in between.
+        await asyncio.sleep(SETTLING)
         await runner.cleanup()
         for bound in sockets:
             bound.close()

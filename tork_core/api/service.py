@@ -253,7 +253,8 @@ class JobService:
             return job
         source = read_job(job, format=format)
         for error in check_expressions(source.spec, self._functions).errors:
-            raise source.invalid(str(error), path=error.field or "") from error
+            message = str(error).removeprefix(f"{error.field}: ")  # The path says that.
+            raise source.invalid(message, path=error.field or "") from error
         return source.spec
 
     async def _stored(self, job_id: JobId) -> JobRecord:
