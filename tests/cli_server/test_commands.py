@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -234,6 +235,11 @@ tasks:
     assert "\a" not in shown
 
 
+def test_each_state_of_a_progress_bar_is_a_line(tork: Tork, submit: Submit) -> None:
+    job = r"tasks: [{run: printf '1\r'; sleep 0.6; printf '\n2\r3\r\n4'}]"
+    assert tork("logs", "-f", submit(job)).stdout == "1\n2\n3\n4\n"
+
+
 def test_a_long_log_is_printed_whole(tork: Tork, submit: Submit) -> None:
     job_id = submit("tasks: [{run: seq 1 200000}]")
     tork("logs", "-f", job_id)
@@ -310,6 +316,18 @@ def test_wrong_usage_is_status_2(tork: Tork, arguments: list[str]) -> None:
     done = tork(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) <= 15
+
+
+def test_no_client_command_imports_what_it_does_not_need(server: str, submit: Submit) -> None:
+    script = f"""
+import sys
+from tork_core.cli.main import main
+assert main(["get", "{submit(HELLO)}", "--server", "{server}"]) == 0
+heavy = {{"aiohttp", "asyncio", "lark", "pluggy", "rich", "structlog", "yaml"}}
+print(*sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "", done.stderr
 
 
 # -- on a terminal

@@ -88,7 +88,7 @@ def _lines(job: JobAnswer) -> Iterator[tuple[str, str]]:
     if job.result is not None:
         yield "result", clean(job.result)
     if job.error:
-        yield "error", clean(job.error)
+        yield "error", clean(job.error).replace("\n", "\n" + " " * 10)
 
 
 def _task_row(task: TaskAnswer) -> tuple[str, ...]:

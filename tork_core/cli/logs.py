@@ -59,12 +59,19 @@ def logs(client: Client, id: str, follow: bool, page: int, size: int, as_json: b
 
 def _print(parts: Iterable[LogPart | LogPartAnswer]) -> None:
     """Print parts; where another task's comes in the middle of a line, the line ends there."""
-    task, text = "", "\n"
+    task, shown, held = "", "\n", ""
     for part in parts:
-        if part.task_id != task and not text.endswith("\n"):
-            click.echo()
-        task, text = part.task_id, part.contents or text
-        click.echo(clean(part.contents.replace("\r\n", "\n")), nl=False)
+        if part.task_id != task:
+            if not shown.endswith("\n"):
+                click.echo()
+            task, held = part.task_id, ""
+        text = held + part.contents
+        # A progress bar draws its line again: each becomes a line. A CR at the end may be the first
+        # half of CRLF.
+        held = "\r" if text.endswith("\r") else ""
+        text = clean(text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n"))
+        click.echo(text, nl=False)
         sys.stdout.flush()
-    if not text.endswith("\n"):
+        shown = text or shown
+    if not shown.endswith("\n"):
         click.echo()
