@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -13,8 +14,10 @@ from tork_core.cli.job_file import read_inputs, read_job_file
 from tork_core.cli.progress import Progress
 from tork_core.cli.server import with_json, with_server
 from tork_core.client import Client
-from tork_core.model.reading import Format, read_job
 from tork_core.model.states import JobState
+
+if TYPE_CHECKING:
+    from tork_core.model.reading import Format
 
 
 @click.command()
@@ -88,6 +91,9 @@ def _job(data: bytes, format: Format, inputs: Sequence[str]) -> tuple[bytes, For
     given = read_inputs(inputs)
     if not given:
         return data, format
+    # Imported here: without inputs the reader of YAML is not needed.
+    from tork_core.model.reading import read_job
+
     spec = read_job(data, format=format).spec
     spec = msgspec.structs.replace(spec, inputs={**(spec.inputs or {}), **given})
     return msgspec.json.encode(spec), "json"
