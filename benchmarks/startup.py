@@ -6,8 +6,8 @@
 
 A server runs beside it for the commands that need one. The first run of each is not counted: it
 may have to compile. On a busy machine look at the best run and the CPU time, and at the row of
-the bare interpreter, which every command pays before its first line. The exit status is 1 if the median of a
-command is over its budget.
+the bare interpreter, which every command pays before its first line. The exit status is 1 if
+the median of a command is over its budget.
 """
 
 from __future__ import annotations
