@@ -336,13 +336,19 @@ def _errors(url: str) -> Generator[None]:
         yield
     except aiodocker.DockerError as error:
         if error.status == _LOST:
-            raise EngineError(0, f"no Docker engine answers at {url}: {error.message}") from error
+            raise _no_answer(url, error.__context__ or error) from error
         raise EngineError(error.status, error.message) from error
     except TimeoutError as error:
         raise EngineError(0, f"the Docker engine at {url} does not answer in time") from error
     except (aiohttp.ClientError, OSError) as error:
-        text = f"no Docker engine answers at {url}: {error or type(error).__name__}"
-        raise EngineError(0, text) from error
+        raise _no_answer(url, error) from error
+
+
+def _no_answer(url: str, error: BaseException) -> EngineError:
+    reason = str(error) or type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError):
+        reason = error.os_error.strerror or reason  # in fewer words
+    return EngineError(0, f"no Docker engine answers at {url}: {reason}")
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:

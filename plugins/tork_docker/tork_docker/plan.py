@@ -47,6 +47,8 @@ class Ground:
             "Image": image_of(execution.task),
             "Env": _variables({**execution.env, "TORK_OUTPUT": OUTPUT}),
             "Labels": self.labels(execution),
+            # One that the image declares would run beside the task, now and then.
+            "Healthcheck": {"Test": ["NONE"]},
             "HostConfig": {
                 "NetworkMode": self.network,
                 "Privileged": False,

@@ -21,9 +21,9 @@ class Removals:
         await uncut(self._remove(name))
 
     async def again(self) -> None:
-        """Try once more what could not be removed."""
+        """Try once more what could not be removed; may be cancelled, and tried again."""
         for name in list(self._left):
-            await self.remove(name)
+            await self._remove(name)
 
     @property
     def complete(self) -> bool:
