@@ -23,6 +23,8 @@ DECLARED = "tork-test/declared:1"
 """An image with a user, a folder, an entrypoint, a command, a variable and a volume of its own."""
 SHELLESS = "tork-test/shell-less:1"
 """An image with no sh."""
+SHELLS = {"bash": "tork-test/bash:1", "dash": "tork-test/dash:1"}
+"""Images whose sh is another one than busybox's."""
 
 _PATIENCE = 30.0
 _DEFAULT = "unix:///var/run/docker.sock"
@@ -76,6 +78,8 @@ class TestEngine:
         whole, few = _tree(program, applets), _tree(program, ["cat", "echo", "sleep"])
         changes = [word for line in _DECLARED for word in ("-c", line)]
         wanted = {IMAGE: whole, MANTIC: whole, DECLARED: whole, SHELLESS: few}
+        for shell, image in SHELLS.items():
+            wanted[image] = _tree(program, [name for name in applets if name != "sh"], shell)
         missing = [image for image in wanted if image not in there]
         for image in missing:
             self._import(image, wanted[image], *(changes if image == DECLARED else ()))
@@ -156,8 +160,11 @@ def _shims() -> Iterable[str]:
                 yield pid
 
 
-def _tree(busybox: bytes, applets: Iterable[str]) -> bytes:
-    """Return a file system with busybox under all these names, as an archive."""
+def _tree(busybox: bytes, applets: Iterable[str], shell: str | None = None) -> bytes:
+    """Return a file system with busybox under all these names, as an archive.
+
+    ``shell`` is a program of this host that becomes its sh, with the libraries that it needs.
+    """
     buffer = BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in ("bin", "dev", "etc", "proc", "sys", "tmp", "work", "data", "root"):
@@ -174,8 +181,19 @@ def _tree(busybox: bytes, applets: Iterable[str]) -> bytes:
             file.size, file.mode = len(content), mode
             archive.addfile(file, BytesIO(content))
         for applet in applets:
-            if applet != "busybox":
+            if applet not in ("busybox", shell):
                 link = tarfile.TarInfo(f"bin/{applet}")
                 link.type, link.linkname = tarfile.SYMTYPE, "busybox"
                 archive.addfile(link)
+        if shell is not None:
+            program = f"/bin/{shell}"
+            needed = subprocess.check_output(["ldd", program], text=True)
+            libraries = [word for word in needed.split() if word.startswith("/")]
+            for path in (program, *libraries):
+                file = archive.gettarinfo(os.path.realpath(path), path.lstrip("/"))
+                with open(path, "rb") as content:
+                    archive.addfile(file, content)
+            link = tarfile.TarInfo("bin/sh")
+            link.type, link.linkname = tarfile.SYMTYPE, shell
+            archive.addfile(link)
     return buffer.getvalue()

@@ -10,7 +10,7 @@ import pytest
 from tork_docker.runtime import DockerRuntime
 
 from tests.docker.conftest import Run
-from tests.docker.engine import DECLARED, IMAGE, MANTIC, SHELLESS, TestEngine
+from tests.docker.engine import DECLARED, IMAGE, MANTIC, SHELLESS, SHELLS, TestEngine
 from tork_core.errors import TaskFailed
 from tork_core.model.spec import LimitsSpec, TaskSpec
 from tork_core.testing.runtime import CollectedLog, make_execution
@@ -70,6 +70,22 @@ async def test_a_commands_output_is_a_plain_file_within_the_limit(
     async with docker.prepare(execution) as start:
         with pytest.raises(TaskFailed, match=r"regular file|limit of 5"):
             await start()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_scripts_are_run_alike_by_other_shells(
+    docker: DockerRuntime, run: Run, log: CollectedLog, shell: str
+) -> None:
+    script = (
+        "grep -E 'Sig(Ign|Blk)' /proc/self/status | grep -c -v 0000000000000000\n"
+        "(sleep 0.2; echo behind) & sleep 1000 & for i in 1 2 3; do echo $i; echo $i >&2; done\n"
+        'printf "$(readlink /proc/$$/exe)" > "$TORK_OUTPUT"'
+    )
+    assert await run(docker, TaskSpec(image=SHELLS[shell], run=script)) == f"/bin/{shell}"
+    assert log.data == b"0\n1\n1\n2\n2\n3\n3\nbehind\n"
+    with pytest.raises(TaskFailed, match=r"exit code 137 \(SIGKILL\)$") as failed:
+        await run(docker, TaskSpec(image=SHELLS[shell], run="kill -KILL $$"))
+    assert failed.value.log_tail == ""
 
 
 async def test_a_script_that_names_a_program_needs_no_shell(
