@@ -154,6 +154,14 @@ def _laughs() -> str:
 
 def cases() -> Iterator[Case]:
     """Yield them all."""
+    plus = "+".join(["1"] * 1400)
+    many = {f"A{number}": f"{{{{ {number} + {plus} }}}}" for number in range(320)}
+    yield (
+        "field: many long expressions",
+        "json",
+        json.dumps({"tasks": [{"run": "x", "env": many}]}).encode(),
+        "100,000 characters",
+    )
     for name, body, word in _yaml():
         yield f"yaml: {name}", "yaml", body if isinstance(body, bytes) else body.encode(), word
     for name, body, word in _json():

@@ -9,6 +9,12 @@ from aiohttp import web
 
 from tork_core.errors import Busy, Conflict, InvalidJob, NotFound, TorkError, Unavailable
 
+REQUEST_ID = "X-Request-Id"
+"""The header that names a request, in its answer and in the log."""
+
+NAME = web.RequestKey("name", str)
+"""What a request is called there."""
+
 _MOST_PROBLEMS = 10
 """Problems of a job that one answer names."""
 

@@ -25,8 +25,9 @@ class Guard:
     """Lets a request through, or raises Refusal. ``hosts`` are further names of the server."""
 
     def __init__(self, hosts: Iterable[str] = (), key: str | None = None) -> None:
-        self._hosts = frozenset(_plain(host) for host in (*LOCAL_NAMES, *hosts))
-        self._key = key.encode() if key else None
+        named = {_plain(host) for host in (*LOCAL_NAMES, *hosts)}
+        self._hosts = named - {"0.0.0.0", "::"}  # Every address is not the name of one.
+        self._key = key.strip().encode() if key else None
 
     def check_names(self, request: web.BaseRequest) -> None:
         """Check what the request says about where it goes and where it comes from."""

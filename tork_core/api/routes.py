@@ -68,9 +68,8 @@ class Routes:
         format = reading.body_format(request)
         key = reading.idempotency_key(request)
         data = await reading.body(request, self._body_limit)
-        accepted = await self._service.submit(data, format=format, key=key)
-        headers = {"Idempotency-Replayed": "true"} if accepted.repeated else {}
-        return answer(200, await self._service.accepted(accepted.job_id), headers)
+        job, repeated = await self._service.accept(data, format=format, key=key)
+        return answer(200, job, {"Idempotency-Replayed": "true"} if repeated else None)
 
     async def job(self, _: web.BaseRequest, parameters: Parameters) -> web.Response:
         """Show a job."""

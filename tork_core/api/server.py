@@ -15,7 +15,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from tork_core import logs
-from tork_core.api.failures import Refusal, failure, failure_of
+from tork_core.api.failures import NAME, REQUEST_ID, Refusal, failure, failure_of
 from tork_core.api.guard import Guard
 from tork_core.api.listening import taken
 from tork_core.api.routes import Routes
@@ -43,7 +43,6 @@ CLOSING_PATIENCE = 5.0
 SETTLING = 0.05
 """Seconds for connections that were accepted last."""
 
-REQUEST_ID = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -74,6 +73,7 @@ class Server:
         started = time.perf_counter()
         given = request.headers.get(REQUEST_ID, "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        request[NAME] = request_id
         with logs.bound(request=request_id):
             response = await self._answered(request)
             if not response.prepared:

@@ -14,25 +14,25 @@ from typing import TypeVar
 
 import msgspec
 
+from tork_core.api.accepting import read_submission
 from tork_core.coordinator.coordinator import Coordinator
-from tork_core.coordinator.decisions.checking import check_expressions
 from tork_core.coordinator.following import MissingLog, News, follow, wait_for_end
 from tork_core.coordinator.requests import Accepted
-from tork_core.errors import InvalidJob, NotFound, Unavailable
+from tork_core.errors import NotFound, Unavailable
 from tork_core.expressions import FunctionTable
 from tork_core.interfaces.broker import Broker, Depth
 from tork_core.interfaces.datastore import Datastore, JobPage, JobView, LogPage
 from tork_core.middleware.chain import Chain, shown_event
 from tork_core.model.answers import JobAnswer, TaskAnswer, accepted_answer, job_answer
-from tork_core.model.job import Event, JobId, JobRecord, LogPart, TaskId
+from tork_core.model.job import Event, Job, JobId, JobRecord, LogPart, TaskId
 from tork_core.model.messages import HEARTBEAT
 from tork_core.model.node import Node, NodeState
-from tork_core.model.reading import Format, check_job, read_job
+from tork_core.model.reading import Format
 from tork_core.model.spec import JobSpec
 
 T = TypeVar("T")
 
-LARGE = 32 * 1024
+LARGE = 4 * 1024
 """Bytes of a job above which reading it would hold up the loop for too long."""
 
 MANY = 200
@@ -89,22 +89,27 @@ class JobService:
         much is waiting, Conflict if the key was used for another job, and Unavailable if it is not
         known whether it was stored.
         """
-        if isinstance(job, JobSpec) or len(job) <= LARGE:
-            spec = self._read(job, format)
-        else:
-            spec = await self._aside(lambda: self._read(job, format))
+        spec = await self._read(job, format)
         if inputs:
             spec = msgspec.structs.replace(spec, inputs={**(spec.inputs or {}), **inputs})
         return await self._coordinator.submit(self._chain.admit_job(spec), key)
 
+    async def accept(
+        self, job: bytes, *, format: Format, key: str | None = None
+    ) -> tuple[JobAnswer, bool]:
+        """Accept a job as :meth:`submit` does; return it as it was accepted (PENDING, and nothing
+        of it done yet), and whether it had been accepted before."""
+        spec = self._chain.admit_job(await self._read(job, format))
+        accepted = await self._coordinator.submit(spec, key)
+        loaded = await self._datastore.load({accepted.job_id: ()})
+        view = loaded.views.get(accepted.job_id)
+        # It may have ended, and be kept no more.
+        stored = view.job if view is not None else Job(id=accepted.job_id, created_at=loaded.now)
+        return await self._shown(accepted_answer(stored, spec)), accepted.repeated
+
     async def check(self, job_id: JobId) -> None:
         """Raise NotFound if there is no such job."""
         await self._view(job_id)
-
-    async def accepted(self, job_id: JobId) -> JobAnswer:
-        """Return a job as it was accepted: PENDING, and nothing of it done yet."""
-        view = await self._view(job_id)
-        return await self._shown(accepted_answer(view.job, view.spec))
 
     async def cancel(self, job_id: JobId) -> None:
         """Cancel a job with all of its tasks; raises NotFound, or Conflict if it has ended."""
@@ -245,17 +250,10 @@ class JobService:
 
     # --
 
-    def _read(self, job: JobSpec | str | bytes, format: Format) -> JobSpec:
-        if isinstance(job, JobSpec):
-            check_job(job)
-            for error in check_expressions(job, self._functions).errors:
-                raise InvalidJob(error.message, path=f"$.{error.field}") from error
-            return job
-        source = read_job(job, format=format)
-        for error in check_expressions(source.spec, self._functions).errors:
-            message = str(error).removeprefix(f"{error.field}: ")  # The path says that.
-            raise source.invalid(message, path=error.field or "") from error
-        return source.spec
+    async def _read(self, job: JobSpec | str | bytes, format: Format) -> JobSpec:
+        if isinstance(job, JobSpec) or len(job) <= LARGE:
+            return read_submission(job, format, self._functions)
+        return await self._aside(lambda: read_submission(job, format, self._functions))
 
     async def _stored(self, job_id: JobId) -> JobRecord:
         record = await self._datastore.job(job_id)

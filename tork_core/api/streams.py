@@ -15,7 +15,7 @@ from contextlib import aclosing
 import msgspec
 from aiohttp import hdrs, web
 
-from tork_core.api.failures import Refusal
+from tork_core.api.failures import NAME, REQUEST_ID, Refusal
 from tork_core.api.service import JobService
 from tork_core.coordinator.following import MissingLog
 from tork_core.errors import NotFound, Unavailable
@@ -68,6 +68,7 @@ class Streams:
                         hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8",
                         hdrs.CACHE_CONTROL: "no-store",
                         "X-Accel-Buffering": "no",
+                        REQUEST_ID: request[NAME],
                     }
                 )
                 await response.prepare(request)

@@ -150,6 +150,7 @@ class _Server:
         self._registry = setup.registry
         self._role = role
         self.signals: list[int] = []
+        self._started = False
 
     async def run(self) -> None:
         told = self._listen_to_signals()
@@ -163,13 +164,13 @@ class _Server:
                 for bound in sockets:
                     stack.enter_context(bound)
             await stack.enter_async_context(engine)
-            if await _first(told.wait(), engine.ready()) == 0:
-                return
+            await engine.ready()
             url = None
             drain = None
             if sockets:
                 server = await stack.enter_async_context(serve(engine.service, settings, sockets))
                 url, drain = url_of(settings, sockets), server.drain
+            self._started = True
             click.echo(self._start_line(url))
             _log.info("server.started", role=self._role.value, url=url)
             if await _first(told.wait(), engine.ended()) == 1:
@@ -187,7 +188,9 @@ class _Server:
 
         def hear(number: int) -> None:
             self.signals.append(number)
-            if len(self.signals) == 1:
+            if not self._started:
+                me.cancel()  # Nothing runs yet, and a service that is away may be waited for.
+            elif len(self.signals) == 1:
                 told.set()
             elif len(self.signals) == 2:
                 _log.warning("server.stopping", running_tasks="are stopped")
