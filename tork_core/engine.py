@@ -2,35 +2,36 @@
 
 A job's way leads from here through the coordinator (``coordinator/``, its decisions are in
 ``coordinator/decisions/``) and the broker's queues to the worker (``worker/``) and its runtime, and
-back.
+back. What may be asked of it is in ``api/service.py``, for programs and the network alike.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from enum import StrEnum
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
 import structlog
 
 from tork_core import logs
+from tork_core.api.service import JobService
 from tork_core.coordinator.coordinator import Coordinator
-from tork_core.coordinator.decisions.checking import check_expressions
 from tork_core.coordinator.decisions.rules import Rules
-from tork_core.coordinator.following import MissingLog, News, follow, wait_for_end
+from tork_core.coordinator.following import MissingLog, News
 from tork_core.coordinator.observing import Limited
-from tork_core.errors import ExpressionError, InvalidJob, NotFound, Unavailable, UsageError
-from tork_core.interfaces.datastore import Datastore
+from tork_core.errors import Unavailable, UsageError
+from tork_core.interfaces.broker import Broker
 from tork_core.interfaces.environment import Environment
-from tork_core.middleware.chain import Chain, shown_event
-from tork_core.model.answers import JobAnswer, job_answer
+from tork_core.interfaces.provider import Provider
+from tork_core.interfaces.runtime import Runtime
+from tork_core.middleware.chain import Chain
+from tork_core.model.answers import JobAnswer
 from tork_core.model.job import Event, JobId, LogPart
-from tork_core.model.reading import Format, check_job, read_job
+from tork_core.model.reading import Format
 from tork_core.model.spec import JobSpec
-from tork_core.model.states import TaskState
 from tork_core.plugins import Registry, load
 from tork_core.settings.configuration import Configuration
 from tork_core.settings.core import (
@@ -49,8 +50,18 @@ from tork_core.worker.worker import Worker
 if TYPE_CHECKING:
     from tork_core.settings import Settings
 
+T = TypeVar("T")
+
 SETTLING = 5.0
 """Seconds that an engine which closes waits for its observers to be told what has happened."""
+
+
+class Role(StrEnum):
+    """What an engine does. Coordinators and workers apart meet on a broker that is shared."""
+
+    STANDALONE = "standalone"
+    COORDINATOR = "coordinator"
+    WORKER = "worker"
 
 
 class Engine:
@@ -61,8 +72,9 @@ class Engine:
             job = await engine.wait(job_id)
 
     Settings that are not given have their defaults: in-memory broker and datastore, and the
-    runtime ``docker``. Opening raises UsageError for an unknown broker, datastore or runtime,
-    PluginError for a broken plugin, and Unavailable if a service cannot be reached.
+    runtime ``docker``. With a ``role`` it is one of the two alone. Opening raises UsageError for
+    an unknown broker, datastore or runtime, PluginError for a broken plugin, and Unavailable if a
+    service cannot be reached.
     """
 
     def __init__(
@@ -71,14 +83,22 @@ class Engine:
         configuration: Configuration | None = None,
         registry: Registry | None = None,
         environment: Environment | None = None,
+        role: Role = Role.STANDALONE,
     ) -> None:
         if configuration is not None and settings:
             raise UsageError("give an engine a configuration, or settings, and not both")
+        self.role = role
         self._configuration = configuration or Configuration.of(*settings)
         self._registry = registry
         self._environment = environment or Environment()
         self._stack = AsyncExitStack()
-        self._chain = Chain()
+        self._coordinator: Coordinator | None = None
+        self._worker: Worker | None = None
+        self._news: News | None = None
+        self._service: JobService | None = None
+        self._drained = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._work: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Engine:
         async with AsyncExitStack() as stack:
@@ -94,90 +114,164 @@ class Engine:
     ) -> bool | None:
         return await self._stack.__aexit__(kind, error, trace)
 
+    # -- opening
+
     async def _open(self, stack: AsyncExitStack) -> None:
+        configuration = self._configuration
         if not structlog.is_configured():
             # structlog's own default writes to standard output, which is the embedder's.
-            logs.configure(self._configuration[LoggingSettings], default="warning")
+            logs.configure(configuration[LoggingSettings], default="warning")
         registry = self._registry or load()
         registry.check()
-        configuration, environment = self._configuration, self._environment
         disabled = configuration[MiddlewareSettings].disabled
-        self._chain = Chain.of(Limited(registry), disabled=disabled)
-        watched = self._chain.observes or any(
-            item.name not in disabled for item in registry.node_middleware
-        )
-        self._functions = registry.functions
-
-        datastores = registry.datastore(configuration[DatastoreChoice].type)
+        chain = Chain.of(Limited(registry), disabled=disabled)
         brokers = registry.broker(configuration[BrokerChoice].type)
+        if self.role is not Role.STANDALONE and not brokers.shared:
+            raise UsageError(
+                f"a {self.role} alone needs a broker that others can reach, and {brokers.name} is "
+                "within this process; choose another with --broker, or run standalone"
+            )
+        if self.role is not Role.COORDINATOR:
+            registry.runtime(configuration[RuntimeChoice].type)  # Known before anything is opened.
+        if self.role is not Role.WORKER:
+            registry.datastore(configuration[DatastoreChoice].type)
+        broker = await self._opened(stack, brokers)
+        runtime: Runtime | None = None
+        if self.role is not Role.COORDINATOR:
+            runtime = await self._open_worker(stack, registry, chain, broker)
+        if self.role is not Role.WORKER:
+            await self._open_coordinator(stack, registry, chain, broker, runtime)
+        await stack.enter_async_context(self._running())
+
+    async def _open_worker(
+        self, stack: AsyncExitStack, registry: Registry, chain: Chain, broker: Broker
+    ) -> Runtime:
+        configuration = self._configuration
         runtimes = registry.runtime(configuration[RuntimeChoice].type)
-        self._datastore: Datastore = await stack.enter_async_context(
-            datastores.open(configuration[datastores.settings], environment)
-        )
-        broker = await stack.enter_async_context(
-            brokers.open(configuration[brokers.settings], environment)
-        )
-        runtime = await stack.enter_async_context(
-            runtimes.open(configuration[runtimes.settings], environment)
-        )
+        runtime = await self._opened(stack, runtimes)
         problem = await runtime.health()
         if problem is not None:
             raise Unavailable(f"runtime {runtimes.name}", problem)
-
-        cluster = configuration[CoordinatorSettings]
-        rules = Rules(
-            functions=self._functions,
-            admit_task=lambda spec: self._chain.admit_task("schedule", spec),
-            log_secrets=self._chain.log_secrets,
-            lost_limit=cluster.lost_limit,
-        )
-        self._coordinator = Coordinator(
-            broker,
-            self._datastore,
-            rules,
-            environment,
-            cluster,
-            observer=self._chain if watched else None,
-        )
         self._worker = Worker(
             broker,
             Offer(runtimes.name, runtime, runtimes.honours, runtimes.ignores),
-            environment,
+            self._environment,
             configuration[WorkerSettings],
+            configuration[CoordinatorSettings],
+            admit=lambda spec: chain.admit_task("run", spec),
+            open_filter=chain.open_log,
+        )
+        return runtime
+
+    async def _open_coordinator(
+        self,
+        stack: AsyncExitStack,
+        registry: Registry,
+        chain: Chain,
+        broker: Broker,
+        runtime: Runtime | None,
+    ) -> None:
+        configuration = self._configuration
+        datastores = registry.datastore(configuration[DatastoreChoice].type)
+        datastore = await self._opened(stack, datastores)
+        cluster = configuration[CoordinatorSettings]
+        rules = Rules(
+            functions=registry.functions,
+            admit_task=lambda spec: chain.admit_task("schedule", spec),
+            log_secrets=chain.log_secrets,
+            lost_limit=cluster.lost_limit,
+        )
+        disabled = configuration[MiddlewareSettings].disabled
+        watched = chain.observes or any(
+            item.name not in disabled for item in registry.node_middleware
+        )
+        self._coordinator = Coordinator(
+            broker,
+            datastore,
+            rules,
+            self._environment,
             cluster,
-            admit=lambda spec: self._chain.admit_task("run", spec),
-            open_filter=self._chain.open_log,
+            observer=chain if watched else None,
         )
         self._news = News(broker)
-        await stack.enter_async_context(self._running())
+        self._service = JobService(
+            self._coordinator,
+            broker,
+            datastore,
+            chain,
+            registry.functions,
+            self._news,
+            runtime_health=runtime.health if runtime is not None else None,
+        )
+        stack.callback(self._service.close)
+
+    async def _opened(self, stack: AsyncExitStack, provider: Provider[T]) -> T:
+        settings = self._configuration[provider.settings]
+        return await stack.enter_async_context(provider.open(settings, self._environment))
+
+    # -- working
 
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[None]:
         """Work beside the caller; at the end the worker drains first."""
-        work = asyncio.create_task(self._work(), name="engine")
+        self._work = work = asyncio.create_task(self._working(), name="engine")
         try:
             yield
-            self._worker.drain()
+            await self.drain()
+            self._closing.set()
             await asyncio.wait([work])
         finally:
             work.cancel()
             await asyncio.wait([work])
         work.result()
 
-    async def _work(self) -> None:
+    async def _working(self) -> None:
         async with asyncio.TaskGroup() as group:
-            news = supervise("news", self._news.run, self._environment)
-            beside = [
-                group.create_task(self._coordinator.run(), name="coordinator"),
-                group.create_task(news, name="news"),
-            ]
-            await self._coordinator.ready()
-            await self._worker.run()
-            await self._coordinator.settle(SETTLING)
+            beside: list[asyncio.Task[None]] = []
+            if self._coordinator is not None and self._news is not None:
+                news = supervise("news", self._news.run, self._environment)
+                beside = [
+                    group.create_task(self._coordinator.run(), name="coordinator"),
+                    group.create_task(news, name="news"),
+                ]
+                await self._coordinator.ready()
+            if self._worker is not None:
+                await self._worker.run()
+                self._drained.set()
+            await self._closing.wait()
+            if self._coordinator is not None:
+                await self._coordinator.settle(SETTLING)
             for task in beside:
                 task.cancel()
 
+    async def ready(self) -> None:
+        """Return when what this engine does has begun."""
+        if self._coordinator is not None:
+            await self._coordinator.ready()
+
+    async def drain(self) -> None:
+        """Take no more tasks; return when those that run have ended, or, after the grace period,
+        have been handed back. A coordinator goes on answering until the context is left."""
+        if self._worker is None or self._work is None:
+            return
+        self._worker.drain()
+        drained = asyncio.ensure_future(self._drained.wait())
+        await asyncio.wait([drained, self._work], return_when=asyncio.FIRST_COMPLETED)
+        drained.cancel()
+
+    async def ended(self) -> None:
+        """Return when the engine has stopped working by itself, which only a fault makes it do."""
+        if self._work is not None:
+            await asyncio.wait([self._work])
+
     # -- jobs
+
+    @property
+    def service(self) -> JobService:
+        """What may be asked of a coordinator; raises UsageError where there is none."""
+        if self._service is None:
+            raise UsageError("this engine is no coordinator, or is not open: it has no jobs")
+        return self._service
 
     async def submit(
         self,
@@ -194,60 +288,27 @@ class Engine:
         Raises InvalidJob with what is wrong with it, Busy if too much is waiting, Conflict if the
         key was used for another job, and Unavailable if it is not known whether it was stored.
         """
-        spec = self._read(job, format)
-        if inputs:
-            spec = msgspec.structs.replace(spec, inputs={**(spec.inputs or {}), **inputs})
-        accepted = await self._coordinator.submit(self._chain.admit_job(spec), key)
-        return accepted.job_id
-
-    def _read(self, job: JobSpec | str | bytes, format: Format) -> JobSpec:
-        if isinstance(job, JobSpec):
-            check_job(job)
-            for error in check_expressions(job, self._functions).errors:
-                raise InvalidJob(_words(error), path=f"$.{error.field}") from error
-            return job
-        source = read_job(job, format=format)
-        for error in check_expressions(source.spec, self._functions).errors:
-            raise source.invalid(_words(error), path=error.field or "") from error
-        return source.spec
+        return (await self.service.submit(job, format=format, inputs=inputs, key=key)).job_id
 
     async def cancel(self, job_id: JobId) -> None:
         """Cancel a job with all of its tasks; raises NotFound, or Conflict if it has ended."""
-        await self._coordinator.cancel(job_id)
+        await self.service.cancel(job_id)
 
     async def job(self, job_id: JobId) -> JobAnswer:
         """Return a job as readers may see it, secrets hidden; raises NotFound."""
-        return self._chain.show_job(await self._stored(job_id))
+        return await self.service.job(job_id)
 
     async def wait(self, job_id: JobId) -> JobAnswer:
         """Return the job when it has ended; raises NotFound."""
-        await wait_for_end(self._news, self._datastore, job_id)
-        return await self.job(job_id)
+        return await self.service.wait(job_id)
 
     async def follow(
         self, job_id: JobId, *, after: int = 0
     ) -> AsyncIterator[Event | LogPart | MissingLog]:
         """Yield a job's events numbered above ``after`` and its log, live, until it has ended.
 
-        The whole log of an attempt comes before the event of its end. Secrets are hidden.
+        The whole log of an attempt comes before the event of its end. Secrets are hidden. Raises
+        NotFound.
         """
-        show: Callable[[str], str] | None = None
-        async for item in follow(self._news, self._datastore, job_id, after=after):
-            if not isinstance(item, Event):
-                yield item
-                continue
-            if show is None or item.state == TaskState.SCHEDULED:
-                # A task that is new may bring secrets of its own.
-                show = self._chain.text_of(await self._stored(job_id))
-            yield shown_event(item, show)
-
-    async def _stored(self, job_id: JobId) -> JobAnswer:
-        record = await self._datastore.job(job_id)
-        if record is None:
-            raise NotFound(f"there is no job {job_id}")
-        return job_answer(record)
-
-
-def _words(error: ExpressionError) -> str:
-    """An error of an expression without its field, which the error of the job names itself."""
-    return f"{error.message}; {error.hint}" if error.hint else error.message
+        async for item in self.service.follow(job_id, after=after):
+            yield item

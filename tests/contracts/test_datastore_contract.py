@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import broken_commits
 import broken_feed
+import broken_listing
 import broken_nodes
 import broken_reading
 import broken_sweeping
@@ -15,7 +16,14 @@ from tork_core.interfaces.datastore import Datastore
 from tork_core.testing.datastore import DatastoreContract
 from tork_core.testing.promises import BROKEN, keep, promises
 
-DECLARED_IN = (broken_commits, broken_reading, broken_feed, broken_sweeping, broken_nodes)
+DECLARED_IN = (
+    broken_commits,
+    broken_reading,
+    broken_listing,
+    broken_feed,
+    broken_sweeping,
+    broken_nodes,
+)
 
 
 class Suite(DatastoreContract):

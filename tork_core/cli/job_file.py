@@ -6,9 +6,12 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tork_core.errors import UsageError
-from tork_core.model.reading import Format
+
+if TYPE_CHECKING:
+    from tork_core.model.reading import Format
 
 _JSON_OBJECT = re.compile(rb"\s*\{\s*[\"}]")
 

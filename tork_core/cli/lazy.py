@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from tork_core.cli.failures import add_debug
 from tork_core.cli.installed import registry_of
+from tork_core.cli.missing import advice
+from tork_core.cli.seed_flags import rewrite
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Lazy(NamedTuple):
@@ -23,10 +28,18 @@ class Lazy(NamedTuple):
 
 COMMANDS: Mapping[str, Lazy] = {
     "exec": Lazy("tork_core.cli.exec", "exec_command", "Run a job here, to its end."),
+    "run": Lazy("tork_core.cli.run", "run", "Run a server: standalone, coordinator or worker."),
+    "submit": Lazy("tork_core.cli.submit", "submit", "Submit a job to a server."),
+    "list": Lazy("tork_core.cli.jobs", "list_jobs", "List the jobs of a server."),
+    "get": Lazy("tork_core.cli.jobs", "get", "Show a job of a server."),
+    "logs": Lazy("tork_core.cli.logs", "logs", "Print the log of a job or a task."),
+    "why": Lazy("tork_core.cli.why", "why", "Tell what has happened to a job, in words."),
+    "cancel": Lazy("tork_core.cli.jobs", "cancel", "Cancel a job."),
     "validate": Lazy("tork_core.cli.validate", "validate", "Check job files without running them."),
     "expr": Lazy("tork_core.cli.expr", "expr", "Try out an expression."),
     "plugins": Lazy("tork_core.cli.plugins", "plugins", "List installed plugins."),
     "config": Lazy("tork_core.cli.config", "config", "Show settings and where they come from."),
+    "completion": Lazy("tork_core.cli.completion", "completion", "Complete words in your shell."),
 }
 """The core's own commands, in the order of the help."""
 
@@ -56,6 +69,33 @@ class LazyGroup(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"No such command {args[0][:60]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command, without importing those of the core."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        helps = {name: lazy.help for name, lazy in COMMANDS.items()}
+        for name, command in registry_of(ctx).commands.items():
+            helps[name] = command.get_short_help_str()
+        return [
+            CompletionItem(name, help=text)
+            for name, text in helps.items()
+            if name.startswith(incomplete)
+        ]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; a command line of the seed is put into our own words first."""
+        return super().parse_args(ctx, rewrite(args))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an option that a missing plugin would bring is an error that says so."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            words = advice(error.option_name, registry_of(ctx))
+            raise (click.UsageError(words, error.ctx) if words else error) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, without importing those of the core."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from tork_core._version import __version__
+from tork_core.cli import completion
 from tork_core.cli.failures import INTERRUPTED, run
 from tork_core.cli.lazy import LazyGroup
 
@@ -31,6 +32,12 @@ A job, in hello.yaml:
 \b
 Run it here and now, without a server or a container:
   tork exec hello.yaml --runtime shell
+
+\b
+Run a server, and hand it jobs from another terminal:
+  tork run standalone
+  tork submit hello.yaml --follow
+  tork list
 
 \b
 Look before you run:
@@ -64,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python's own handler raises wherever it hits, an import's clean-up included, where it
         # gets lost. Commands that have something to end set their own.
         signal.signal(signal.SIGINT, _interrupted)
+    if completion.asked():
+        return completion.answer(tork)
     return run(tork, sys.argv[1:] if arguments is None else list(arguments))
 
 

@@ -101,6 +101,20 @@ class FeedItem(msgspec.Struct, frozen=True):
     event: Event
 
 
+class JobPage(msgspec.Struct, frozen=True):
+    """A page of a listing of ``total`` jobs, in brief; see :meth:`Datastore.jobs`."""
+
+    total: int
+    jobs: list[JobRecord]
+
+
+class LogPage(msgspec.Struct, frozen=True):
+    """A page of a log of ``total`` parts; see :meth:`Datastore.log_page`."""
+
+    total: int
+    parts: list[LogPart]
+
+
 class Beat(msgspec.Struct, frozen=True):
     """One heartbeat to write: the node as it describes itself, ``node.beat`` its number."""
 
@@ -138,6 +152,23 @@ class Datastore(Protocol):
 
     async def job(self, job_id: JobId) -> JobRecord | None:
         """Load a job with all of its tasks, in the order of their position and then creation."""
+        ...
+
+    async def jobs(
+        self, *, until: tuple[datetime, JobId] | None = None, offset: int = 0, limit: int = 10
+    ) -> JobPage:
+        """Load at most ``limit`` jobs after the first ``offset``, the newest first: by their
+        creation and then their ids, both descending.
+
+        With ``until`` (the creation and the id of a job, which need not exist any more) the
+        listing begins there: what is newer is neither loaded nor counted, so that pages stay as
+        they are while jobs arrive. Each job comes in brief: of its tasks only those that its
+        ``variables`` name and those that FAILED, in the order of :meth:`job`.
+        """
+        ...
+
+    async def task(self, task_id: TaskId) -> JobRecord | None:
+        """Load the job of a task in brief, as in :meth:`jobs`, with this task beside the others."""
         ...
 
     async def events(self, job_id: JobId, *, after: int = 0, limit: int = 1000) -> list[Event]:
@@ -182,6 +213,23 @@ class Datastore(Protocol):
         """Load the log parts of a job (or one of its tasks) with cursors above ``after``.
 
         A reader that goes on from the last cursor it got misses no part of an attempt.
+        """
+        ...
+
+    async def log_page(
+        self,
+        job_id: JobId,
+        *,
+        task_id: TaskId | None = None,
+        until: int | None = None,
+        offset: int = 0,
+        limit: int = 25,
+    ) -> LogPage:
+        """Load at most ``limit`` log parts of a job (or one of its tasks) after the first
+        ``offset``, the newest first, by their cursors.
+
+        With ``until`` parts with higher cursors are neither loaded nor counted, so that pages
+        stay as they are while the log grows.
         """
         ...
 

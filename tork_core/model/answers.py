@@ -1,4 +1,7 @@
-"""What leaves the engine: a job as ``GET /jobs/{id}`` and ``tork exec --json`` show it."""
+"""What leaves the engine: a job as ``GET /jobs/{id}`` and ``tork exec --json`` show it.
+
+The smaller answers of the API are in :mod:`tork_core.model.listings`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ from datetime import datetime
 
 import msgspec
 
-from tork_core.model.job import JobRecord, TaskRecord
+from tork_core.model.job import Job, JobRecord, TaskRecord
 from tork_core.model.spec import (
     AuxiliaryTaskSpec,
     DefaultsSpec,
     EachSpec,
+    JobSpec,
     LimitsSpec,
     MountSpec,
     ParallelSpec,
@@ -148,6 +152,13 @@ def job_answer(record: JobRecord) -> JobAnswer:
         error=job.error,
         progress=progress(job.position, job.task_count),
     )
+
+
+def accepted_answer(job: Job, spec: JobSpec) -> JobAnswer:
+    """Put a job into the form in which it was accepted, whatever has become of it since."""
+    accepted = Job(id=job.id, created_at=job.created_at, task_count=len(spec.tasks))
+    answer = job_answer(JobRecord(spec=spec, job=accepted, tasks=[]))
+    return msgspec.structs.replace(answer, context=None)
 
 
 def progress(position: int, task_count: int) -> float:

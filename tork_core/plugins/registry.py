@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 DISABLED = "TORK_PLUGINS_DISABLED"
 """The environment variable that names plugins to skip, unimported."""
 
-CORE_COMMANDS = frozenset({"config", "exec", "expr", "plugins", "validate"})
+CORE_COMMANDS = frozenset(
+    {"exec", "run", "submit", "list", "get", "logs", "why", "cancel", "validate", "expr", "plugins"}
+    | {"config", "completion"}
+)
 """The names of the core's own commands, which no plugin may take."""
 
 KINDS = ("broker", "datastore", "runtime")

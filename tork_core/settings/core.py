@@ -10,8 +10,11 @@ from typing import Literal
 
 from tork_core.model.messages import COORDINATOR_QUEUES, DEFAULT_QUEUE
 from tork_core.model.problems import quoted
+from tork_core.model.source import MAX_BYTES
+from tork_core.settings.address import parse_address
 from tork_core.settings.declaration import Section, Settings, option
 from tork_core.settings.kinds import Bytes, Seconds
+from tork_core.settings.secret import Secret
 
 MAX_CONCURRENCY = 10_000
 """The most tasks of one queue that a worker runs at once."""
@@ -166,6 +169,46 @@ class CoordinatorSettings(Settings, section="coordinator"):
             )
 
 
+def _check_address(address: str) -> None:
+    parse_address(address)
+
+
+class ApiSettings(Settings, section="api"):
+    """Where the API is served, and to whom.
+
+    Beyond this machine it is served only to who has the key.
+    """
+
+    address: str = option(
+        "localhost:3000",
+        flag="--address",
+        check=_check_address,
+        help="Host and port to listen on; one that others can reach needs an API key.",
+    )
+    key: Secret[str] | None = option(
+        None, help="The key that every request has to carry; better set TORK_API_KEY than the flag."
+    )
+    insecure_open: bool = option(
+        False,
+        flag="--insecure-open-api",
+        help="Listen without a key where others can reach it: whoever can may run anything.",
+    )
+    allowed_hosts: Sequence[str] = option(
+        [],
+        flag="--allowed-host",
+        help="Name under which the API may be called beside localhost; may be repeated.",
+    )
+    body_limit: Bytes = option(
+        "1m", least=1024, most=MAX_BYTES, help="The largest body of a request, decompressed."
+    )
+
+    def check(self) -> None:
+        """A key is nothing that can be guessed, and can be sent in a header."""
+        key = self.key.reveal() if self.key is not None else None
+        if key is not None and (not key.isascii() or not key.isprintable() or not key.strip()):
+            raise ValueError("key must be printable characters of ASCII")
+
+
 CORE_SECTIONS = tuple(
     Section.core(settings)
     for settings in (
@@ -174,6 +217,7 @@ CORE_SECTIONS = tuple(
         RuntimeChoice,
         WorkerSettings,
         CoordinatorSettings,
+        ApiSettings,
         MiddlewareSettings,
         LoggingSettings,
     )

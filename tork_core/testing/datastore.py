@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from tork_core.testing._datastore_commits import CommittingPromises, LoadingPromises
 from tork_core.testing._datastore_feed import FeedPromises, MarkPromises
+from tork_core.testing._datastore_listing import ListingPromises, LogPagePromises
 from tork_core.testing._datastore_nodes import LeasePromises, NodePromises
 from tork_core.testing._datastore_reading import LogPromises, ReadingPromises
 from tork_core.testing._datastore_sweeping import (
@@ -37,6 +38,8 @@ class DatastoreContract(
     CommittingPromises,
     ReadingPromises,
     LogPromises,
+    ListingPromises,
+    LogPagePromises,
     FeedPromises,
     MarkPromises,
     DuePromises,

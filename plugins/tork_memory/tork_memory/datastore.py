@@ -17,7 +17,9 @@ from tork_core.interfaces.datastore import (
     FeedItem,
     HeldTask,
     JobChange,
+    JobPage,
     Loaded,
+    LogPage,
     Waiting,
 )
 from tork_core.model.job import Event, JobId, JobRecord, LogPart, TaskId
@@ -75,6 +77,16 @@ class MemoryDatastore:
         """Load a job with all of its tasks."""
         return self._store().record(job_id)
 
+    async def jobs(
+        self, *, until: tuple[datetime, JobId] | None = None, offset: int = 0, limit: int = 10
+    ) -> JobPage:
+        """Load jobs in brief, the newest first."""
+        return self._store().jobs(until, offset, limit)
+
+    async def task(self, task_id: TaskId) -> JobRecord | None:
+        """Load a task with its job in brief."""
+        return self._store().task(task_id)
+
     async def events(self, job_id: JobId, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """Load the events of a job."""
         return self._store().events(job_id, after, limit)
@@ -100,6 +112,18 @@ class MemoryDatastore:
     ) -> list[LogPart]:
         """Load log parts of a job or a task."""
         return self._store().log(job_id, task_id, after, limit)
+
+    async def log_page(
+        self,
+        job_id: JobId,
+        *,
+        task_id: TaskId | None = None,
+        until: int | None = None,
+        offset: int = 0,
+        limit: int = 25,
+    ) -> LogPage:
+        """Load log parts of a job or a task, the newest first."""
+        return self._store().log_page(job_id, task_id, until, offset, limit)
 
     async def due(self, limit: int) -> Due:
         """Load the jobs and PENDING tasks whose time has come."""

@@ -33,6 +33,9 @@ class _Part:
         return len(self.row) + OVERHEAD
 
 
+_cursor_of = attrgetter("cursor")
+
+
 class _Seen:
     """Which numbers of an attempt's parts have come: all up to one, and some beyond it."""
 
@@ -82,8 +85,18 @@ class _JobLog:
     def read(self, task_id: TaskId | None, after: int, limit: int) -> list[LogPart]:
         """Return parts with cursors above ``after``."""
         parts = self.parts if task_id is None else self._by_task.get(task_id, [])
-        start = bisect_right(parts, after, key=attrgetter("cursor"))
+        start = bisect_right(parts, after, key=_cursor_of)
         return [_decode(part.row) for part in parts[start : start + limit]]
+
+    def page(
+        self, task_id: TaskId | None, until: int | None, offset: int, limit: int
+    ) -> tuple[int, list[LogPart]]:
+        """Return how many parts there are up to a cursor, and some of them, the newest first."""
+        parts = self.parts if task_id is None else self._by_task.get(task_id, [])
+        total = len(parts) if until is None else bisect_right(parts, until, key=_cursor_of)
+        stop = max(0, total - offset)
+        found = parts[max(0, stop - limit) : stop]
+        return total, [_decode(part.row) for part in reversed(found)]
 
     def shed(self, down_to: int) -> int:
         """Drop the oldest parts, at least one; return by how much the log has shrunk."""
@@ -130,6 +143,13 @@ class LogBook:
         """Return parts of a job with cursors above ``after``."""
         log = self._logs.get(job_id)
         return log.read(task_id, after, limit) if log else []
+
+    def page(
+        self, job_id: JobId, task_id: TaskId | None, until: int | None, offset: int, limit: int
+    ) -> tuple[int, list[LogPart]]:
+        """Return how many parts a job has up to a cursor, and some of them, the newest first."""
+        log = self._logs.get(job_id)
+        return log.page(task_id, until, offset, limit) if log else (0, [])
 
     def end(self, job_id: JobId) -> None:
         """The job has ended: its log may go when room is needed."""

@@ -82,11 +82,12 @@ class JobEntry:
     needs it.
     """
 
-    __slots__ = ("_spec", "active", "ended", "events", "id", "paths", "row", "spec_row", "tasks",
-                 "version")  # fmt: skip
+    __slots__ = ("_spec", "active", "ended", "events", "id", "paths", "place", "row", "spec_row",
+                 "tasks", "version")  # fmt: skip
 
-    def __init__(self, job_id: JobId, spec_row: bytes) -> None:
+    def __init__(self, job_id: JobId, spec_row: bytes, created_at: datetime) -> None:
         self.id = job_id
+        self.place = created_at, job_id
         self.spec_row = spec_row
         self.row = b""
         self.version = 0

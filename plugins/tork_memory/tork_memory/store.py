@@ -7,10 +7,10 @@ have a turn between the jobs of a batch is its own affair (:mod:`tork_memory.dat
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from tork_core.interfaces.datastore import Due, HeldTask, JobView, Waiting
+from tork_core.interfaces.datastore import Due, HeldTask, JobPage, JobView, LogPage, Waiting
 from tork_core.interfaces.environment import Environment
 from tork_core.model.job import (
     Counts,
@@ -26,6 +26,7 @@ from tork_core.model.spec import TaskSpec
 from tork_core.model.states import TaskState
 from tork_memory.feed import Feed, Marks
 from tork_memory.indexes import TaskKey, TimeIndex
+from tork_memory.listing import JobList, Place
 from tork_memory.logs import LogBook
 from tork_memory.nodes import Leases, NodeTable
 from tork_memory.rows import (
@@ -68,6 +69,8 @@ class MemoryStore:
         self._environment = environment
         self._kept_jobs = kept_jobs
         self._jobs: dict[JobId, JobEntry] = {}
+        self._list = JobList()
+        self._job_of: dict[TaskId, JobId] = {}
         self._ended: OrderedDict[JobId, None] = OrderedDict()
         self._due_jobs: TimeIndex[JobId] = TimeIndex()
         self._tasks = TaskIndex()
@@ -111,17 +114,17 @@ class MemoryStore:
     def record(self, job_id: JobId) -> JobRecord | None:
         """Decode a job with all of its tasks."""
         entry = self._jobs.get(job_id)
-        if entry is None:
-            return None
-        tasks = [
-            TaskRecord(
-                task=decode_task(task.row),
-                spec=decode_task_spec(task.spec_row) if task.spec_row else TaskSpec(),
-            )
-            for task in entry.tasks.values()
-        ]
-        tasks.sort(key=lambda r: (r.task.position, r.task.created_at, r.task.id))
-        return JobRecord(spec=entry.spec, job=decode_job(entry.row), tasks=tasks)
+        return None if entry is None else _record(entry, entry.tasks.values())
+
+    def jobs(self, until: Place | None, offset: int, limit: int) -> JobPage:
+        """Decode a page of jobs, each in brief."""
+        total, ids = self._list.page(until, offset, limit)
+        return JobPage(total, [_brief(self._jobs[job_id]) for job_id in ids])
+
+    def task(self, task_id: TaskId) -> JobRecord | None:
+        """Decode a task with its job in brief."""
+        job_id = self._job_of.get(task_id)
+        return None if job_id is None else _brief(self._jobs[job_id], task_id)
 
     def events(self, job_id: JobId, after: int, limit: int) -> list[Event]:
         """Decode events of a job with numbers above ``after``."""
@@ -131,6 +134,12 @@ class MemoryStore:
     def log(self, job_id: JobId, task_id: TaskId | None, after: int, limit: int) -> list[LogPart]:
         """Decode log parts with cursors above ``after``."""
         return self._logs.read(job_id, task_id, after, limit)
+
+    def log_page(
+        self, job_id: JobId, task_id: TaskId | None, until: int | None, offset: int, limit: int
+    ) -> LogPage:
+        """Decode a page of log parts."""
+        return LogPage(*self._logs.page(job_id, task_id, until, offset, limit))
 
     def due(self, limit: int) -> Due:
         """The jobs and PENDING tasks whose time has come."""
@@ -159,8 +168,10 @@ class MemoryStore:
         jobs = self._jobs.values()
         return {
             "jobs": len(self._jobs),
+            "listed": len(self._list),
             "ended": len(self._ended),
             "tasks": sum(len(job.tasks) for job in jobs),
+            "task_ids": len(self._job_of),
             "active": sum(len(job.active) for job in jobs),
             "events": sum(len(job.events) for job in jobs),
             "feed": len(self.feed),
@@ -187,7 +198,9 @@ class MemoryStore:
         if change.base == 0:
             if entry is not None:
                 return None
-            entry = self._jobs[job_id] = JobEntry(job_id, encoded.spec_row)
+            entry = JobEntry(job_id, encoded.spec_row, change.job.created_at)
+            self._jobs[job_id] = entry
+            self._list.add(entry.place)
         elif entry is None or entry.version != change.base:
             return None
         for task, row in encoded.tasks:
@@ -231,6 +244,7 @@ class MemoryStore:
         if stored is None:
             stored = entry.tasks[task.id] = TaskEntry(entry.id, task, row, spec_row)
             entry.paths[task.path] = stored
+            self._job_of[task.id] = entry.id
         else:
             self._tasks.remove(stored)
             stored.write(task, row)
@@ -258,8 +272,30 @@ class MemoryStore:
 
     def _delete(self, job_id: JobId) -> None:
         entry = self._jobs.pop(job_id)
+        self._list.remove(entry.place)
         for task in entry.tasks.values():
             self._tasks.remove(task)
+            del self._job_of[task.id]
         self._due_jobs.discard(job_id)
         self.feed.forget(entry.events)
         self._logs.delete(job_id)
+
+
+def _record(entry: JobEntry, found: Iterable[TaskEntry]) -> JobRecord:
+    tasks = [
+        TaskRecord(
+            task=decode_task(task.row),
+            spec=decode_task_spec(task.spec_row) if task.spec_row else TaskSpec(),
+        )
+        for task in found
+    ]
+    tasks.sort(key=lambda r: (r.task.position, r.task.created_at, r.task.id))
+    return JobRecord(spec=entry.spec, job=decode_job(entry.row), tasks=tasks)
+
+
+def _brief(entry: JobEntry, *tasks: TaskId) -> JobRecord:
+    wanted = {*decode_job(entry.row).variables.values(), *tasks}
+    return _record(
+        entry,
+        [t for t in entry.tasks.values() if t.id in wanted or t.state is TaskState.FAILED],
+    )

@@ -1,0 +1,1 @@
+"""The Docker runtime: each task in a container of its own."""

@@ -1,0 +1,66 @@
+"""How a task ended, in words."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from tork_core.errors import TaskFailed
+from tork_core.model.spec import TaskSpec
+from tork_docker.engine import EngineError, Json
+
+_INIT = re.compile(r"^\[(?:FATAL|WARN +) tini \(\d+\)\] exec (.+) failed: (.+)$", re.MULTILINE)
+"""What the engine's init prints when it cannot execute a command."""
+_NOT_EXECUTED = (126, 127)
+_SIGNALLED = 128
+
+
+def failure(task: TaskSpec, exit_code: int, state: Json, log_tail: str) -> TaskFailed:
+    """Say how a task ended whose exit code is not nought; ``state`` is the engine's view of it."""
+    text = f"exit code {exit_code}"
+    found = _INIT.search(log_tail) if exit_code in _NOT_EXECUTED else None
+    if state.get("OOMKilled"):
+        text = f"killed for memory: {_memory(task)} ({text})"
+    elif found is not None:
+        text = f'cannot run "{found[1]}" in the image "{task.image}": {found[2]}'
+    elif state.get("Error"):
+        text = f"{text}: {state['Error']}"
+    elif (name := _signal(exit_code)) is not None:
+        text = f"{text} ({name})"
+    return TaskFailed(text, exit_code=exit_code, log_tail=log_tail)
+
+
+def not_started(task: TaskSpec, error: EngineError) -> TaskFailed:
+    """Say why the engine would not make or start a container."""
+    if error.status == 0:
+        return TaskFailed(error.message)
+    text = error.message
+    if "argument list too long" in text:
+        text = "the variables and arguments are too long together: give long texts in files"
+    elif "No command specified" in text:
+        text = "nothing to run: it has no command of its own; write run, cmd or entrypoint"
+    elif "memory limit" in text or "CPUs" in text:
+        text = f"limits: {text}"
+    return TaskFailed(f'image "{task.image}": {text}')
+
+
+def _memory(task: TaskSpec) -> str:
+    if task.limits is None or task.limits.memory is None:
+        return "the host has no more of it"
+    return f"it used more than its limit of {task.limits.memory}"
+
+
+def no_shell(task: TaskSpec) -> TaskFailed:
+    """Say that an image cannot run a script as it is written."""
+    return TaskFailed(
+        f'image "{task.image}": it has no sh to run the script with; begin the script with #! and '
+        "the path of a program that the image has, or write cmd instead"
+    )
+
+
+def _signal(exit_code: int) -> str | None:
+    """The signal that an exit code speaks of, by the custom of shells and of Docker."""
+    try:
+        return signal.Signals(exit_code - _SIGNALLED).name if exit_code > _SIGNALLED else None
+    except ValueError:
+        return None

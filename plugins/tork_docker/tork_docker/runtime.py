@@ -1,0 +1,103 @@
+"""The runtime: opens what all tasks share, and takes each through its steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from tork_core.errors import UsageError
+from tork_core.interfaces.environment import Environment
+from tork_core.interfaces.runtime import Execution, Start
+from tork_docker.attempt import Attempts
+from tork_docker.engine import Engine, EngineError, open_engine
+from tork_docker.images import Pulls
+from tork_docker.owner import own, remove_leftovers_or_warn, state_folder
+from tork_docker.plan import Ground
+from tork_docker.removal import Removals
+from tork_docker.settings import DockerSettings, check_network
+
+
+class DockerRuntime:
+    """Runs each task in a container of its own."""
+
+    def __init__(self, engine: Engine, attempts: Attempts, removals: Removals) -> None:
+        self._engine = engine
+        self._attempts = attempts
+        self._removals = removals
+
+    @asynccontextmanager
+    async def prepare(self, execution: Execution) -> AsyncGenerator[Start]:
+        """Pull the image if it is missing, and make the container; the function given starts it."""
+        async with self._attempts.open(execution) as attempt:
+            call = _Call(partial(self._attempts.run, attempt))
+            try:
+                yield call.run
+            finally:
+                await call.leave()
+
+    async def health(self) -> str | None:
+        """Return what is wrong if the engine does not answer."""
+        try:
+            await self._engine.ping()
+        except EngineError as error:
+            return error.message
+        await self._removals.again()
+        return None
+
+
+class _Call:
+    """One call of the function that ``prepare`` gives."""
+
+    def __init__(self, work: Callable[[], Awaitable[str]]) -> None:
+        self._work = work
+        self._runner: asyncio.Task[object] | None = None
+        self._over = asyncio.Event()
+
+    async def run(self) -> str:
+        self._runner = asyncio.current_task()
+        try:
+            return await self._work()
+        finally:
+            self._runner = None
+            self._over.set()
+
+    async def leave(self) -> None:
+        """Stop a call that still runs, in a task that its owner let go of, and wait for its end.
+
+        Cancelling the wait cancels the call once more, which then kills without any grace.
+        """
+        cancelled = None
+        while self._runner is not None:
+            self._runner.cancel()
+            try:
+                await self._over.wait()
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+
+@asynccontextmanager
+async def open_docker(
+    settings: DockerSettings, environment: Environment
+) -> AsyncGenerator[DockerRuntime]:
+    """Connect to the engine, and remove what workers of this host have left that died.
+
+    Raises UsageError for settings that cannot be, Unavailable if no engine answers.
+    """
+    try:
+        check_network(settings.network)
+    except ValueError as error:
+        raise UsageError(f"--docker-network: {error}") from error
+    async with open_engine(settings.host) as engine:
+        folder = state_folder(settings.state, engine.url)
+        await remove_leftovers_or_warn(engine, folder)
+        removals = Removals(engine)
+        node = environment.token()
+        with own(folder, node, lambda: removals.complete):
+            ground = Ground(node, settings.network, settings.pids_limit)
+            pulls = Pulls(engine, settings.pull_timeout)
+            yield DockerRuntime(engine, Attempts(engine, ground, pulls, removals), removals)
+            await removals.again()

@@ -1,0 +1,145 @@
+"""Running a script: what we say to the image's own ``sh``, and what it answers.
+
+The container is started with a few lines of shell, the *keeper*. It takes the script from standard
+input, runs it, and gives the output back on standard error; standard output carries the log. So a
+task costs one call to the engine more than a bare container. (To copy a file into a container or
+out of it, the engine mounts its file system and starts a process: a tenth of a second each time.)
+
+- Both streams of the script go into one named pipe, so that their order is kept. When the script
+  has ended and something in the background holds that pipe, it is given a second and then killed.
+- The engine's ``init`` is process 1 and hands SIGTERM to the whole group. The keeper outlives it
+  and waits for what is left of the group: who asked it to stop also ends it, with SIGKILL.
+- ``/tork`` is a file system of its own, in memory, that every user may write to: so a script can
+  be given to an image with a user of its own, and no other file can be linked to the output.
+- What the task could do to these lines, it could only do to its own output.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+from tork_core.errors import TaskFailed
+from tork_core.model.spec import TaskSpec
+from tork_docker.plan import script_words
+
+_DRAIN = 1
+"""Seconds that what a script left in the background may hold the log after its end."""
+
+KEEPER = f"""\
+unset TINI_KILL_PROCESS_GROUP
+trap _tork_stopped=1 TERM
+(umask 0; head -c "$1" >/tork/script && chmod 755 /tork/script && : >/tork/output &&
+    mkfifo /tork/log) || exit 125
+_tork_limit=$2 _tork_mark=$3
+shift 3
+[ -z "$_tork_stopped" ] || exit 143
+exec 3>&2 2>/dev/null
+(trap '' TERM; exec cat </tork/log 3>&-) &
+_tork_cat=$!
+(exec "$@" </dev/null >/tork/log 2>&1 3>&-)
+_tork_status=$?
+if [ -z "$_tork_stopped" ]; then
+    trap _tork_late=1 ALRM
+    (trap - TERM; sleep {_DRAIN}; kill -ALRM $$) </dev/null >/dev/null 3>&- &
+fi
+while wait $_tork_cat; [ $? -gt 128 ] && kill -0 $_tork_cat; do
+    [ -z "$_tork_late" ] || for _tork_pid in /proc/[0-9]*; do
+        case ${{_tork_pid#/proc/}} in
+        1 | $$ | $_tork_cat) ;;
+        *) kill -9 ${{_tork_pid#/proc/}} ;;
+        esac
+    done
+done
+if [ $_tork_status -ne 0 ]; then
+    exit $_tork_status
+elif [ -f /tork/output ] && [ ! -L /tork/output ]; then
+    printf %s "$_tork_mark"f >&3
+    head -c "$_tork_limit" /tork/output >&3
+elif [ -e /tork/output ] || [ -L /tork/output ]; then
+    printf %s "$_tork_mark"n >&3
+fi
+"""
+"""Called with the script's length in bytes, the most bytes to give back, a mark that says where
+they begin, and the command line that runs the script."""
+
+_INIT = b"[FATAL tini "
+"""How the engine's init begins when it cannot execute a command."""
+_SIZE = "64m"
+"""The size of ``/tork``, for the script and the output."""
+
+
+def keeper_config(
+    config: Mapping[str, object], task: TaskSpec, answer: Answer, output_limit: int
+) -> dict[str, object]:
+    """Return the description of a container whose keeper runs a task's script."""
+    host, env = config["HostConfig"], config["Env"]
+    assert isinstance(host, dict)
+    assert isinstance(env, list)
+    tmpfs = f"rw,exec,nosuid,nodev,mode=0777,size={_SIZE}"
+    numbers = (str(len((task.run or "").encode())), str(output_limit + 1))
+    return {
+        **config,
+        "Entrypoint": ["sh", "-c", KEEPER, "tork", *numbers, answer.mark],
+        "Cmd": script_words(task),
+        "Env": [*env, "TINI_KILL_PROCESS_GROUP=1"],
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "HostConfig": {**host, "Tmpfs": {"/tork": tmpfs}},
+    }
+
+
+class Answer:
+    """What comes on the keeper's standard error: the output behind the mark."""
+
+    def __init__(self, limit: int) -> None:
+        """Take at most ``limit`` bytes of output."""
+        self.mark = f"tork-output-{secrets.token_hex(16)}-"
+        """What the output begins with: a text that no task prints by chance."""
+        self._mark = self.mark.encode()
+        self._limit = limit
+        self._found = False
+        self._data = b""
+        self.no_shell = False
+        """Whether the image has no ``sh``: then the script was not run."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes; returns those that are none of ours, and belong to the log.
+
+        They were written by the shell itself, or by a program that looks for the standard error of
+        process 1.
+        """
+        self._data += data
+        if self._found:
+            self._data = self._data[: self._limit + 2]
+            return b""
+        before, mark, after = self._data.partition(self._mark)
+        if mark:
+            self._found, self._data = True, after
+            return before
+        if self._data.startswith(_INIT):
+            return b""
+        kept = len(self._mark) - 1
+        log, self._data = self._data[:-kept], self._data[-kept:]
+        return log
+
+    def close(self) -> bytes:
+        """Return what at the end proved to be the log's."""
+        if self._found:
+            return b""
+        log, self._data = self._data, b""
+        self.no_shell = log.startswith(_INIT) and b" exec sh failed" in log
+        return b"" if self.no_shell else log
+
+    def output(self) -> str:
+        """Return the output. Raises TaskFailed if it is too long, or was no plain file."""
+        if self._data[:1] == b"n":
+            raise TaskFailed("the output cannot be read: it is not a regular file any more")
+        return text_of(self._data[1:], self._limit)
+
+
+def text_of(data: bytes, limit: int) -> str:
+    """Return an output as text; invalid bytes become U+FFFD. Raises TaskFailed past the limit."""
+    if len(data) > limit:
+        raise TaskFailed(f"the output is longer than the limit of {limit} bytes")
+    return data.decode(errors="replace").replace("\0", "")
