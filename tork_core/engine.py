@@ -25,7 +25,7 @@ from tork_core.coordinator.observing import Limited
 from tork_core.errors import Unavailable, UsageError
 from tork_core.interfaces.broker import Broker
 from tork_core.interfaces.environment import Environment
-from tork_core.interfaces.provider import Provider
+from tork_core.interfaces.provider import Provider, RuntimeProvider
 from tork_core.interfaces.runtime import Runtime
 from tork_core.middleware.chain import Chain
 from tork_core.model.answers import JobAnswer
@@ -44,7 +44,7 @@ from tork_core.settings.core import (
     WorkerSettings,
 )
 from tork_core.supervision import supervise
-from tork_core.worker.attempts import Offer
+from tork_core.worker.attempts import Offer, default_limits
 from tork_core.worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Engine:
                 "within this process; choose another with --broker, or run standalone"
             )
         if self.role is not Role.COORDINATOR:
-            registry.runtime(configuration[RuntimeChoice].type)  # Known before anything is opened.
+            _check_limits(registry.runtime(configuration[RuntimeChoice].type), configuration)
         if self.role is not Role.WORKER:
             registry.datastore(configuration[DatastoreChoice].type)
         broker = await self._opened(stack, brokers)
@@ -312,3 +312,12 @@ class Engine:
         """
         async for item in self.service.follow(job_id, after=after):
             yield item
+
+
+def _check_limits(runtime: RuntimeProvider, configuration: Configuration) -> None:
+    """A worker's default limits hold, or the worker does not start."""
+    if default_limits(configuration[WorkerSettings]) and "limits" not in runtime.honours:
+        raise UsageError(
+            f"the runtime {runtime.name} cannot hold tasks to --default-cpus-limit or "
+            "--default-memory-limit; leave them out, or use another runtime"
+        )

@@ -101,6 +101,7 @@ def bare(folder: Path, core_alone: Path) -> dict[str, subprocess.CompletedProces
 def standalone(bare: object, core_alone: Path, wheels: Path, folder: Path) -> Path:
     """The same environment with all that one machine needs."""
     wanted = f"tork-core[standalone]=={__version__}"
+    run(core_alone / "pip", "install", "-q", "aiodocker>=0.24", cwd=folder)
     # From these wheels alone: what they need beside each other is there already.
     run(
         *(core_alone / "pip", "install", "-q", "--no-index", "--find-links", wheels, wanted),

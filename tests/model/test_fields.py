@@ -86,8 +86,9 @@ def test_these_fields_work():
             f"task.{name}"
             for name in ["name", "description", "tags", "image", "run", "cmd", "entrypoint"]
         ),
-        *(f"task.{name}" for name in ["env", "queue", "retry", "var", "if", "priority"]),
-        *(f"defaults.{name}" for name in ["retry", "queue", "priority"]),
+        *(f"task.{name}" for name in ["env", "queue", "retry", "limits", "var", "if", "priority"]),
+        *(f"defaults.{name}" for name in ["retry", "limits", "queue", "priority"]),
+        *(f"limits.{name}" for name in ["cpus", "memory"]),
         *(f"retry.{name}" for name in ["limit", "initialDelay", "scalingFactor"]),
     }
 
@@ -104,8 +105,8 @@ def test_a_field_that_does_not_work_yet_is_refused_by_its_name_and_not_ignored()
         ("{tasks: [{run: x}], secrets: {a: b}}", "$.secrets"),
         ("{tasks: [{run: x}], defaults: {timeout: 1s}}", "$.defaults.timeout"),
         (
-            "{tasks: [{run: x, limits: {memory: 1g}}]}",
-            "$.tasks[0].limits",
+            "{tasks: [{run: x, files: {a: b}}]}",
+            "$.tasks[0].files",
         ),
         ("{tasks: [{parallel: {tasks: [{run: x}]}}]}", "$.tasks[0].parallel"),
     ],

@@ -87,10 +87,10 @@ def test_convert_is_refused_for_each_field_that_does_not_work_yet():
     ]
 
 
-def test_limits_are_refused_until_they_work():
-    with pytest.raises(InvalidJob) as refused:
-        parse_job(as_job("limits.yaml"), format="yaml")
-    assert str(refused.value) == f"line 5, column 3: $.tasks[0].limits: {NOT_YET}"
+def test_limits_are_read_as_they_are_written():
+    task = parse_job(as_job("limits.yaml"), format="yaml").tasks[0]
+    assert task.limits is not None
+    assert (task.limits.cpus, task.limits.memory) == (".5", "10m")
 
 
 def test_quotes_within_quotes_are_refused_with_line_column_and_what_to_write():

@@ -110,7 +110,7 @@ FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
         "mounts": _later("list of mounts", "Volumes, host paths or memory to mount."),
         "networks": _later("list of text", "Container networks to join."),
         "retry": _works("retry", "Try it again when it fails."),
-        "limits": _later("limits", "The most CPU and memory it may use."),
+        "limits": _works("limits", "The most CPU and memory it may use."),
         "timeout": _later("duration", "The longest it may run, such as 45m."),
         "var": _works("template", "Expressions see its output as tasks.VAR; up to 64 characters."),
         "if": _works("template", "Skip the task when this gives false."),
@@ -125,7 +125,7 @@ FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
     },
     DefaultsSpec: {
         "retry": _works("retry", "Try failed tasks again."),
-        "limits": _later("limits", "The most CPU and memory each task may use."),
+        "limits": _works("limits", "The most CPU and memory each task may use."),
         "timeout": _later("duration", "The longest each task may run, such as 45m."),
         "queue": _works("template", "The queue of the workers to run on."),
         "priority": _works("whole number", "0 to 9; of waiting tasks the highest is first."),
@@ -136,8 +136,8 @@ FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
         "scalingFactor": _works("number", "By what each wait is longer than the one before."),
     },
     LimitsSpec: {
-        "cpus": _later("decimal", "CPUs, such as .5 or 2."),
-        "memory": _later("size", "Bytes with b, k, m or g, such as 10m."),
+        "cpus": _works("decimal", "CPUs, such as .5 or 2."),
+        "memory": _works("size", "Bytes with b, k, m or g, such as 10m."),
     },
     AuxiliaryTaskSpec: _AUXILIARY,
     SidecarSpec: {

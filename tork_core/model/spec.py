@@ -34,6 +34,12 @@ class LimitsSpec(SpecStruct, frozen=True, kw_only=True):
     cpus: str | None = None
     memory: str | None = None
 
+    def over(self, other: LimitsSpec | None) -> LimitsSpec:
+        """These limits, with the other's where there is none."""
+        if other is None:
+            return self
+        return LimitsSpec(cpus=self.cpus or other.cpus, memory=self.memory or other.memory)
+
 
 class RegistrySpec(SpecStruct, frozen=True, kw_only=True):
     """Credentials of the registry that an image is pulled from."""

@@ -11,6 +11,7 @@ from typing import Literal
 from tork_core.model.messages import COORDINATOR_QUEUES, DEFAULT_QUEUE
 from tork_core.model.problems import quoted
 from tork_core.model.source import MAX_BYTES
+from tork_core.model.units import parse_cpus, parse_memory
 from tork_core.settings.address import parse_address
 from tork_core.settings.declaration import Section, Settings, option
 from tork_core.settings.kinds import Bytes, Seconds
@@ -92,6 +93,14 @@ def _check_name(name: str) -> None:
         raise ValueError("must be printable text of 1 to 256 characters")
 
 
+def _check_cpus(text: str) -> None:
+    parse_cpus(text)
+
+
+def _check_memory(text: str) -> None:
+    parse_memory(text)
+
+
 class WorkerSettings(Settings, section="worker"):
     """How a worker takes and runs tasks."""
 
@@ -124,6 +133,18 @@ class WorkerSettings(Settings, section="worker"):
     log_limit: Bytes = option("10m", least=0, help="The longest log of one attempt of a task.")
     log_interval: Seconds = option(
         0.25, least=0.01, most=60, help="How often what tasks print is sent on."
+    )
+    default_cpus_limit: str | None = option(
+        None,
+        flag="--default-cpus-limit",
+        check=_check_cpus,
+        help="The most CPUs of a task that sets no limits.cpus, such as 1.5.",
+    )
+    default_memory_limit: str | None = option(
+        None,
+        flag="--default-memory-limit",
+        check=_check_memory,
+        help="The most memory of a task that sets no limits.memory, such as 512m.",
     )
     temp_dir: str = option(
         default_factory=tempfile.gettempdir,

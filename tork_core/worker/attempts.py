@@ -12,7 +12,7 @@ from tork_core.interfaces.middleware import LogFilter, TaskLogContext
 from tork_core.interfaces.runtime import Execution, Runtime
 from tork_core.logs import hiding
 from tork_core.model.messages import ReportItem, TaskMessage
-from tork_core.model.spec import TaskSpec
+from tork_core.model.spec import LimitsSpec, TaskSpec
 from tork_core.settings.core import WorkerSettings
 from tork_core.worker.ledger import Holding
 from tork_core.worker.scratch import Scratch, ScratchRoot
@@ -33,6 +33,12 @@ class Offer(msgspec.Struct, frozen=True):
     runtime: Runtime
     honours: frozenset[str]
     ignores: frozenset[str]
+
+
+def default_limits(settings: WorkerSettings) -> LimitsSpec | None:
+    """The limits of tasks that set none themselves; None if there are none."""
+    cpus, memory = settings.default_cpus_limit, settings.default_memory_limit
+    return LimitsSpec(cpus=cpus, memory=memory) if cpus or memory else None
 
 
 OpenFilter = Callable[[TaskLogContext], LogFilter | None]
@@ -133,6 +139,10 @@ class Attempts:
             return await start()
 
     def _admitted(self, task: TaskSpec) -> TaskSpec:
+        defaults = default_limits(self._settings)
+        if defaults is not None:
+            limits = (task.limits or LimitsSpec()).over(defaults)
+            task = msgspec.structs.replace(task, limits=limits)
         try:
             return self._admit(task)
         except TorkError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tork_core.coordinator.decisions.draft import Draft
 from tork_core.coordinator.decisions.inputs import Ripened
 from tork_core.coordinator.decisions.templates import TaskTemplates, render_output
@@ -9,7 +11,7 @@ from tork_core.errors import ExpressionError, InvalidJob
 from tork_core.model.ids import task_id
 from tork_core.model.job import Task, TaskId
 from tork_core.model.messages import DEFAULT_QUEUE
-from tork_core.model.spec import RetrySpec, TaskSpec
+from tork_core.model.spec import LimitsSpec, RetrySpec, TaskSpec
 from tork_core.model.states import JobState, TaskState
 
 
@@ -38,6 +40,9 @@ def schedule(draft: Draft, position: int, retry: int = 0) -> bool:
         _refuse(draft, task, written, str(error))
         return False
     defaults = draft.spec.defaults
+    if defaults is not None and defaults.limits is not None:
+        limits = (spec.limits or LimitsSpec()).over(defaults.limits)
+        spec = msgspec.structs.replace(spec, limits=limits)
     task.name = spec.name or task.name
     task.var = spec.var or ""
     task.queue = spec.queue or (defaults and defaults.queue) or DEFAULT_QUEUE
