@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -45,11 +46,14 @@ def note_loss(reason: str) -> None:
 @contextmanager
 def _goes_on(job_id: str) -> Generator[None]:
     """Say to whoever interrupts the watching that the job is not interrupted."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         click.echo(f"the job goes on; to end it: tork cancel {clean(job_id)}", err=True)
         raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
