@@ -249,6 +249,11 @@ class Engine:
         if self._coordinator is not None:
             await self._coordinator.ready()
 
+    def hurry(self) -> None:
+        """Give tasks that are stopped from now on no time to end by themselves."""
+        if self._worker is not None:
+            self._worker.hurry()
+
     async def drain(self) -> None:
         """Take no more tasks; return when those that run have ended, or, after the grace period,
         have been handed back. A coordinator goes on answering until the context is left."""

@@ -151,10 +151,13 @@ class _Server:
         self._role = role
         self.signals: list[int] = []
         self._started = False
+        self._engine: Engine | None = None
 
     async def run(self) -> None:
         told = self._listen_to_signals()
-        engine = Engine(configuration=self._configuration, registry=self._registry, role=self._role)
+        engine = self._engine = Engine(
+            configuration=self._configuration, registry=self._registry, role=self._role
+        )
         async with AsyncExitStack() as stack:
             sockets: list[socket.socket] = []
             settings = self._configuration[ApiSettings]
@@ -193,7 +196,9 @@ class _Server:
             elif len(self.signals) == 1:
                 told.set()
             elif len(self.signals) == 2:
-                _log.warning("server.stopping", running_tasks="are stopped")
+                _log.warning("server.stopping", running_tasks="are killed")
+                if self._engine is not None:
+                    self._engine.hurry()
                 me.cancel()
 
         loop = asyncio.get_running_loop()

@@ -27,7 +27,7 @@ class LogSink(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Execution:
     """One attempt of a task, as a runtime gets it.
 
@@ -35,7 +35,8 @@ class Execution:
     task, ``TORK_JOB_ID``, ``TORK_TASK_ID`` and ``TORK_ATTEMPT`` included; the runtime adds
     ``TORK_OUTPUT``. ``scratch`` makes, on its first call, a private folder (mode 0700) that the
     worker removes after the attempt. ``output_limit`` is the longest output in bytes, ``grace``
-    how long in seconds a task that is stopped may take between SIGTERM and SIGKILL.
+    how long in seconds a task that is stopped may take between SIGTERM and SIGKILL: to be read
+    when the task is stopped, since a worker that is in a hurry lowers it.
     """
 
     job_id: str

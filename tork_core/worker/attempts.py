@@ -63,6 +63,7 @@ class Attempts:
         self._admit = admit
         self._open_filter = open_filter
         self._scratch = ScratchRoot(settings.temp_dir)
+        self._live: dict[int, Execution] = {}
 
     async def run(self, message: TaskMessage, holding: Holding, shipper: Shipper) -> None:
         """Run the attempt to its end, and leave its report with the holding.
@@ -106,6 +107,11 @@ class Attempts:
         """None if the runtime can run tasks now, else what is wrong."""
         return await self._offer.runtime.health()
 
+    def hurry(self) -> None:
+        """Tasks that are stopped from now on are killed at once."""
+        for execution in self._live.values():
+            execution.grace = 0.0
+
     def close(self) -> None:
         """Remove what the attempts shared; none of them runs any more."""
         self._scratch.close()
@@ -133,10 +139,14 @@ class Attempts:
             output_limit=self._settings.output_limit,
             grace=self._settings.stop_grace,
         )
-        async with self._offer.runtime.prepare(execution) as start:
-            if not await holding.permission():
-                return None
-            return await start()
+        self._live[id(execution)] = execution
+        try:
+            async with self._offer.runtime.prepare(execution) as start:
+                if not await holding.permission():
+                    return None
+                return await start()
+        finally:
+            del self._live[id(execution)]
 
     def _admitted(self, task: TaskSpec) -> TaskSpec:
         defaults = default_limits(self._settings)

@@ -69,6 +69,10 @@ class Worker:
         if self._incarnation is not None:
             self._incarnation.drain()
 
+    def hurry(self) -> None:
+        """Give tasks that are stopped from now on no time to end by themselves."""
+        self._attempts.hurry()
+
     async def run(self) -> None:
         """Work until drained. Cancelling it stops the tasks, and hands nothing back."""
         try:
