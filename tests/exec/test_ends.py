@@ -195,8 +195,9 @@ def test_control_characters_of_a_task_do_not_reach_the_terminal(tork_exec: Exec)
 
 def test_the_default_runtime_is_never_the_shell(tork_exec: Exec) -> None:
     done = tork_exec("tasks: [{run: 'touch ran'}]", runtime=())
-    assert done.process.returncode == 2
-    assert "docker" in done.err
+    # 2 where the plugin is not installed, 1 where its engine is away or the task has no image.
+    assert done.process.returncode in (1, 2)
+    assert "docker" in done.err + done.out
     assert not (tork_exec.folder / "ran").exists()
 
 
