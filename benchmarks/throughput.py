@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from tork_memory.plugin import MemoryDatastoreSettings
 
 from tork_core import Engine
+from tork_core.cli import collector
 from tork_core.hookspecs import hookimpl
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.provider import RuntimeProvider
@@ -242,6 +243,7 @@ def main() -> None:
     )
     parser.add_argument("--jobs", type=int, help="jobs of a round")
     args = parser.parse_args()
+    collector.relax()  # as every process of `tork run` does
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     for mode in [args.mode] if args.mode else ["noop", "stored", "shell"]:
         asyncio.run(MODES[mode](args))  # type: ignore[arg-type]

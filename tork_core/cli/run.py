@@ -16,6 +16,7 @@ import structlog
 from tork_core import logs
 from tork_core.api.listening import open_sockets, url_of
 from tork_core.api.server import serve
+from tork_core.cli import collector
 from tork_core.cli.options import Setup, configured_command
 from tork_core.engine import Engine, Role
 from tork_core.errors import TorkError
@@ -133,6 +134,7 @@ def _run(setup: Setup, role: Role) -> int:
     """Run a server to its end; return the exit status."""
     logs.configure(setup.configuration[LoggingSettings])
     _raise_limit()
+    collector.relax()
     server = _Server(setup, role)
     try:
         asyncio.run(server.run())
