@@ -23,7 +23,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -227,7 +227,7 @@ async def profile() -> None:
     pstats.Stats(profiler).sort_stats("tottime").print_stats(30)
 
 
-MODES: dict[str, Callable[[argparse.Namespace], Awaitable[None]]] = {
+MODES: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]]] = {
     "noop": lambda args: noop(args.jobs),
     "shell": lambda args: shell(args.jobs or 500),
     "stored": lambda args: stored(),
@@ -246,7 +246,7 @@ def main() -> None:
     collector.relax()  # as every process of `tork run` does
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     for mode in [args.mode] if args.mode else ["noop", "stored", "shell"]:
-        asyncio.run(MODES[mode](args))  # type: ignore[arg-type]
+        asyncio.run(MODES[mode](args))
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"largest resident size: {used:.0f} MiB")
 

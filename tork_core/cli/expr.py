@@ -11,8 +11,6 @@ import click
 from tork_core.cli.installed import registry_of
 from tork_core.expressions import FunctionTable
 
-_NAMESPACES = ("inputs", "secrets", "tasks", "job")
-
 
 @click.command()
 @click.argument("expression", required=False)
@@ -140,8 +138,9 @@ def _environment(
     ctx: click.Context, inputs: tuple[str, ...], tasks: tuple[str, ...], names: tuple[str, ...]
 ) -> dict[str, object]:
     from tork_core.expressions import TextNamespace
+    from tork_core.expressions.api import TEXT_NAMESPACES
 
-    env: dict[str, object] = {name: TextNamespace() for name in _NAMESPACES}
+    env: dict[str, object] = {name: TextNamespace() for name in TEXT_NAMESPACES}
     env["inputs"] = TextNamespace(_pair(ctx, "--input", one) for one in inputs)
     env["tasks"] = TextNamespace(_pair(ctx, "--task", one) for one in tasks)
     for one in names:

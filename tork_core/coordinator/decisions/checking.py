@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import msgspec
 
 from tork_core.coordinator.decisions.templates import OPENING, templates_of
 from tork_core.errors import ExpressionError
 from tork_core.expressions import FunctionTable, Known, check_template
 from tork_core.model.spec import JobSpec, TaskSpec
+
+MOST_EXPRESSIONS = 100_000
+"""Characters that all expressions of one job may have, repeated ones counted once: to compile so
+many takes more than a second."""
+
+_EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 class Findings(msgspec.Struct):
@@ -20,6 +29,9 @@ class Findings(msgspec.Struct):
 
 def check_expressions(spec: JobSpec, functions: FunctionTable) -> Findings:
     """Check all expressions of a job: syntax, functions, namespaces, names."""
+    too_many = _too_many(spec)
+    if too_many is not None:
+        return Findings([too_many], [])
     findings = Findings([], [])
     variables: list[str] | None = []
     for number, task in enumerate(spec.tasks):
@@ -30,6 +42,32 @@ def check_expressions(spec: JobSpec, functions: FunctionTable) -> Findings:
     if spec.output is not None:
         _check(spec.output, _known(spec, variables, functions), "output", findings)
     return findings
+
+
+def _too_many(spec: JobSpec) -> ExpressionError | None:
+    """What is wrong where there are more expressions than may be compiled for one job."""
+    seen: set[str] = set()
+    size = 0
+    for field, text in _templates(spec):
+        for expression in _EXPRESSION.findall(text):
+            if expression not in seen:
+                seen.add(expression)
+                size += len(expression)
+        if size > MOST_EXPRESSIONS:
+            return ExpressionError(
+                f"the expressions of a job may have {MOST_EXPRESSIONS:,} characters in all, and "
+                "here they have more; do this in a task",
+                field=field,
+            )
+    return None
+
+
+def _templates(spec: JobSpec) -> Iterator[tuple[str, str]]:
+    for number, task in enumerate(spec.tasks):
+        for field, text in templates_of(task):
+            yield f"tasks[{number}].{field}", text
+    if spec.output is not None:
+        yield "output", spec.output
 
 
 def _check(text: str, known: Known, field: str, findings: Findings) -> None:

@@ -22,7 +22,6 @@ from tork_core.model.spec import TaskSpec
 T = TypeVar("T")
 
 OPENING = "{{"
-NAMESPACES = ("inputs", "secrets", "tasks", "job")
 _NOTHING_DRAWN = random.Random(0)
 """For templates that call no function: a seeded source for each would cost more than they do."""
 
