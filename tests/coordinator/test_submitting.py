@@ -8,7 +8,7 @@ from tests.coordinator.job_story import JOB, Story, changes_nothing, job, refuse
 from tork_core.coordinator.decisions.fold import fold
 from tork_core.coordinator.decisions.inputs import Cancelled, Claimed, Nudged, Submitted
 from tork_core.model.job import Claim
-from tork_core.model.spec import DefaultsSpec, RetrySpec, TaskSpec
+from tork_core.model.spec import AuxiliaryTaskSpec, DefaultsSpec, RetrySpec, TaskSpec
 from tork_core.model.states import JobState, TaskState
 
 
@@ -145,6 +145,52 @@ def test_templates_see_inputs_secrets_and_the_job() -> None:
     story = Story(spec)
     story.submit()
     assert story.specs[0].env == {"A": "1-2-n", "ID": JOB}
+
+
+def test_templates_of_pre_and_post_tasks_see_what_those_of_their_task_see() -> None:
+    pre = AuxiliaryTaskSpec(
+        name="p {{ tasks.first }}",
+        image="i{{ inputs.a }}",
+        env={"A": "{{ tasks.first }}"},
+        cmd=["{{ inputs.a }}"],
+        run="{{ left as it is }}",
+    )
+    post = AuxiliaryTaskSpec(run="true", env={"B": "{{ inputs.a }}"})
+    story = Story(
+        job(
+            TaskSpec(run="true", var="first"),
+            TaskSpec(run="true", pre=[pre], post=[post]),
+            inputs={"a": "1"},
+        )
+    )
+    story.submit()
+    story.run_task("out")
+    [found] = story.specs[1].pre or []
+    assert (found.name, found.image, found.env) == ("p out", "i1", {"A": "out"})
+    assert (found.cmd, found.run) == (["1"], "{{ left as it is }}")
+    assert (story.specs[1].post or [])[0].env == {"B": "1"}
+
+
+def test_a_template_of_a_pre_task_that_fails_names_its_field() -> None:
+    pre = AuxiliaryTaskSpec(run="true", env={"A": "{{ 1 / 0 }}{{ fromJSON('{') }}"})
+    story = Story(job(TaskSpec(run="true", pre=[pre])))
+    story.submit()
+    assert (story.job.error or "").startswith("tasks[0].pre[0].env.A: ")
+
+
+def test_the_rendered_name_of_a_post_task_is_held_to_the_rule_of_names() -> None:
+    post = AuxiliaryTaskSpec(run="true", name="{{ inputs.n }}")
+    story = Story(job(TaskSpec(run="true", post=[post]), inputs={"n": "n" * 257}))
+    story.submit()
+    assert (story.job.error or "").startswith("tasks[0].post[0].name: ")
+
+
+def test_a_task_takes_the_time_out_of_its_jobs_defaults_unless_it_has_one() -> None:
+    tasks = TaskSpec(run="true"), TaskSpec(run="true", timeout="1s")
+    story = Story(job(*tasks, defaults=DefaultsSpec(timeout="1h")))
+    story.submit()
+    story.run_task()
+    assert [spec.timeout for spec in story.specs] == ["1h", "1s"]
 
 
 def test_a_missing_input_is_empty_text() -> None:

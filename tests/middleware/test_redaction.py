@@ -13,6 +13,7 @@ from tork_core.interfaces.middleware import TaskLogContext
 from tork_core.middleware.chain import Chain
 from tork_core.middleware.redaction import (
     is_secret_name,
+    log_values,
     open_log,
     show_job,
     tork_job_middleware,
@@ -234,3 +235,14 @@ def test_no_secret_is_in_any_text_of_an_answer(secret: str, before: str, after: 
         assert not any(
             hidden in (text or "") for text in [*texts, shown.error, *(shown.tags or ())]
         )
+
+
+def test_secret_variables_of_pre_and_post_tasks_are_hidden_in_the_tasks_log_too():
+    def spec(value: str) -> TaskSpec:
+        pre = AuxiliaryTaskSpec(run="x", env={"API_PASSWORD": value, "OTHER": "shown"})
+        post = AuxiliaryTaskSpec(run="x", env={"THE_SECRET": f"{value}-2"})
+        return TaskSpec(run="x", env={"API_PASSWORD": "own"}, pre=[pre], post=[post])
+
+    written = JobSpec(tasks=[spec("{{ inputs.x }}")])
+    assert set(log_values(written, spec("rendered"))) >= {"rendered", "rendered-2"}
+    assert "shown" not in log_values(written, spec("rendered"))

@@ -87,7 +87,13 @@ def test_these_fields_work():
             for name in ["name", "description", "tags", "image", "run", "cmd", "entrypoint"]
         ),
         *(f"task.{name}" for name in ["env", "queue", "retry", "limits", "var", "if", "priority"]),
-        *(f"defaults.{name}" for name in ["retry", "limits", "queue", "priority"]),
+        *(f"task.{name}" for name in ["timeout", "pre", "post", "volumes"]),
+        *(
+            f"pre and post.{name}"
+            for name in ["name", "description", "image", "run", "cmd", "entrypoint", "env"]
+        ),
+        "pre and post.timeout",
+        *(f"defaults.{name}" for name in ["retry", "limits", "timeout", "queue", "priority"]),
         *(f"limits.{name}" for name in ["cpus", "memory"]),
         *(f"retry.{name}" for name in ["limit", "initialDelay", "scalingFactor"]),
     }
@@ -95,15 +101,15 @@ def test_these_fields_work():
 
 def test_a_field_that_does_not_work_yet_is_refused_by_its_name_and_not_ignored():
     with pytest.raises(InvalidJob) as refused:
-        parse_job("tasks:\n- run: x\n  timeout: 5m\n", format="yaml")
-    assert str(refused.value) == f"line 3, column 3: $.tasks[0].timeout: {NOT_YET}"
+        parse_job("tasks:\n- run: x\n  workdir: /x\n", format="yaml")
+    assert str(refused.value) == f"line 3, column 3: $.tasks[0].workdir: {NOT_YET}"
 
 
 @pytest.mark.parametrize(
     ("job", "path"),
     [
         ("{tasks: [{run: x}], secrets: {a: b}}", "$.secrets"),
-        ("{tasks: [{run: x}], defaults: {timeout: 1s}}", "$.defaults.timeout"),
+        ("{tasks: [{run: x, pre: [{run: x, files: {a: b}}]}]}", "$.tasks[0].pre[0].files"),
         (
             "{tasks: [{run: x, files: {a: b}}]}",
             "$.tasks[0].files",

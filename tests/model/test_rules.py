@@ -181,6 +181,7 @@ TASK_REFUSED = {
     "write one of at least 0.001, such as .5 or 2",
     "volumes: [tmp]": '.volumes[0]: "tmp" is not an absolute path; begin it with /',
     "volumes: [/a, /a/../b]": '.volumes[1]: "/a/../b" may not hold ..',
+    "volumes: [/a, /b, /a/]": '.volumes[2]: "/a/" is there already; name each path once',
     "volumes: [/]": '.volumes[0]: "/" would hide the whole file system; name a folder in it',
     "volumes: [/tork]": '.volumes[0]: "/tork" is used by the engine itself; choose another path',
     "volumes: [//tork/./]": '.volumes[0]: "//tork/./" is used by the engine itself; '
@@ -305,11 +306,11 @@ def test_an_empty_task_list_is_refused():
 
 def test_a_job_made_in_python_is_held_to_the_same_rules():
     check_job(JobSpec(tasks=[TaskSpec(run="x")]))
-    bad = TaskSpec(run="a\0", queue="jobs", timeout="5m", env={"A\0": "b"})
+    bad = TaskSpec(run="a\0", queue="jobs", gpus="all", env={"A\0": "b"})
     with pytest.raises(InvalidJob) as refused:
         check_job(JobSpec(name="", tasks=[bad]))
     assert [problem.path for problem in refused.value.problems] == [
-        "$.tasks[0].timeout",
+        "$.tasks[0].gpus",
         "$.name",
         "$.tasks[0].queue",
         "$.tasks[0].run",

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tork_core.errors import InvalidJob
-from tork_core.model.fields import NOT_YET
 from tork_core.model.reading import parse_job
 
 SEED = Path(__file__).parent / "seed"
@@ -77,14 +76,11 @@ def test_a_task_alone_is_no_job_and_the_error_says_what_to_do(name: str, message
     assert 'under "tasks"' in str(refused.value)
 
 
-def test_convert_is_refused_for_each_field_that_does_not_work_yet():
-    with pytest.raises(InvalidJob) as refused:
-        parse_job(source("convert.yaml"), format="yaml")
-    assert [str(problem) for problem in refused.value.problems] == [
-        f"line 11, column 5: $.tasks[0].volumes: {NOT_YET}",
-        f"line 13, column 5: $.tasks[0].pre: {NOT_YET}",
-        f"line 22, column 5: $.tasks[0].post: {NOT_YET}",
-    ]
+def test_convert_is_read_with_its_pre_and_post_tasks():
+    task = parse_job(source("convert.yaml"), format="yaml").tasks[0]
+    assert task.volumes == ["/tmp"]
+    assert [auxiliary.name for auxiliary in task.pre or ()] == ["download the remote file"]
+    assert [auxiliary.name for auxiliary in task.post or ()] == ["upload the converted file"]
 
 
 def test_limits_are_read_as_they_are_written():

@@ -413,7 +413,6 @@ def test_problems_of_rules_are_told_in_the_order_of_the_file():
         read("tasks:\n- timeout: 1x\n  queue: jobs\n  run: x\n  name: ''\nname: ''\n")
     assert [(p.line, p.path) for p in refused.value.problems] == [
         (2, "$.tasks[0].timeout"),
-        (2, "$.tasks[0].timeout"),
         (3, "$.tasks[0].queue"),
         (5, "$.tasks[0].name"),
         (6, "$.name"),

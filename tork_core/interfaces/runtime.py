@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tork_core.model.spec import TaskSpec
 
@@ -29,14 +29,18 @@ class LogSink(Protocol):
 
 @dataclass(kw_only=True)
 class Execution:
-    """One attempt of a task, as a runtime gets it.
+    """What a runtime gets to run: an attempt of a task, or one of its pre and post tasks.
 
-    ``task`` is rendered: no templates are left in it. ``env`` is the whole environment of the
+    ``task`` is rendered: no templates are left in it. A pre or post task comes as a task of its
+    own, with the limits and volumes of the one that it belongs to, and needs no look at ``pre``
+    and ``post``: the worker runs one after the other. ``env`` is the whole environment of the
     task, ``TORK_JOB_ID``, ``TORK_TASK_ID`` and ``TORK_ATTEMPT`` included; the runtime adds
-    ``TORK_OUTPUT``. ``scratch`` makes, on its first call, a private folder (mode 0700) that the
-    worker removes after the attempt. ``output_limit`` is the longest output in bytes, ``grace``
-    how long in seconds a task that is stopped may take between SIGTERM and SIGKILL: to be read
-    when the task is stopped, since a worker that is in a hurry lowers it.
+    ``TORK_OUTPUT``. ``scratch`` makes, on its first call, a private folder (mode 0700), the same
+    one for a task and its pre and post tasks, that the worker removes after the attempt.
+    ``volumes`` is what :meth:`VolumeRuntime.volumes` gave for the task. ``output_limit`` is the
+    longest output in bytes, ``grace`` how long in seconds a task that is stopped may take between
+    SIGTERM and SIGKILL: to be read when the task is stopped, since a worker that is in a hurry
+    lowers it.
     """
 
     job_id: str
@@ -46,6 +50,7 @@ class Execution:
     env: Mapping[str, str]
     log: LogSink
     scratch: Callable[[], Path]
+    volumes: Mapping[str, str] = field(default_factory=dict[str, str])
     output_limit: int = 64 * 1024
     grace: float = 5.0
 
@@ -74,4 +79,18 @@ class Runtime(Protocol):
 
     async def health(self) -> str | None:
         """Return None if tasks can be run now, else what is wrong, in words."""
+        ...
+
+
+@runtime_checkable
+class VolumeRuntime(Runtime, Protocol):
+    """A runtime that honours ``volumes``."""
+
+    def volumes(self, execution: Execution) -> AbstractAsyncContextManager[Mapping[str, str]]:
+        """Make the temporary volumes that ``execution.task`` names, empty.
+
+        Gives, for each path, what the runtime knows its volume by; that comes back in
+        ``Execution.volumes`` for the task and each of its pre and post tasks, all of which are
+        over when the context is left. Then nothing is left of the volumes. Raises TaskFailed.
+        """
         ...

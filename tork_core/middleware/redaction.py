@@ -59,13 +59,20 @@ def show_text(answer: JobAnswer) -> Callable[[str], str]:
 def log_values(job: JobSpec, task: TaskSpec) -> list[str]:
     """Return the secrets of a job that stand in a rendered task, wherever and under whatever name:
     the worker knows the names of the task's own variables only."""
-    named = [job.inputs or {}, *(other.env or {} for other in job.tasks)]
+    named = [job.inputs or {}]
+    # Of the rendered task those of its pre and post tasks: its own the worker finds itself.
+    named += [env for other in (*job.tasks, task) for env in _environments(other)]
     secrets = [*(job.secrets or {}).values()]
     secrets += [value for values in named for name, value in values.items() if is_secret_name(name)]
     if not secrets:
         return []
     written = msgspec.json.encode(task)
     return [value for value in secrets if value and msgspec.json.encode(value)[1:-1] in written]
+
+
+def _environments(task: TaskSpec) -> Iterator[Mapping[str, str]]:
+    for process in (task, *(task.pre or ()), *(task.post or ())):
+        yield process.env or {}
 
 
 def open_log(context: TaskLogContext) -> LogFilter | None:

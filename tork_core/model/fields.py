@@ -65,16 +65,16 @@ def _later(type: str, about: str) -> Field:
 
 
 _AUXILIARY = {
-    "name": _later("text", "Shown in logs; up to 256 characters."),
-    "description": _later("text", "For people; the engine does not read it."),
-    "cmd": _later("list of templates", "The command and its arguments."),
-    "entrypoint": _later("list of text", "In the place of the image's entrypoint."),
-    "run": _later("script", "The script to run."),
-    "image": _later("template", "The container image to run in."),
+    "name": _works("template", "Shown in logs and errors; up to 256 characters."),
+    "description": _works("text", "For people; the engine does not read it."),
+    "cmd": _works("list of templates", "The command and its arguments."),
+    "entrypoint": _works("list of text", "In the place of the image's entrypoint."),
+    "run": _works("script", "The script to run."),
+    "image": _works("template", "The container image to run in."),
     "registry": _later("registry", "Credentials to pull the image."),
-    "env": _later("map of templates", "Environment variables."),
+    "env": _works("map of templates", "Environment variables; it sees none of its task's own."),
     "files": _later("map of text", "Files to write into the working directory, by name."),
-    "timeout": _later("duration", "The longest it may run, such as 45m."),
+    "timeout": _works("duration", "The longest it may run, such as 45m."),
 }
 
 FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
@@ -103,15 +103,15 @@ FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
         "entrypoint": _works("list of text", "The program that cmd is given to."),
         "env": _works("map of templates", "Environment variables."),
         "queue": _works("template", "The queue of the workers to run on; default if not set."),
-        "pre": _later("list of auxiliary tasks", "Run before it, on the same worker."),
-        "post": _later("list of auxiliary tasks", "Run after it, on the same worker."),
+        "pre": _works("list of auxiliary tasks", "Run before it, on the same worker."),
+        "post": _works("list of auxiliary tasks", "Run after it completed, on the same worker."),
         "sidecars": _later("list of sidecars", "Services that run beside it."),
-        "volumes": _later("list of paths", "Temporary volumes, shared with pre and post."),
+        "volumes": _works("list of paths", "Temporary volumes, shared with pre and post."),
         "mounts": _later("list of mounts", "Volumes, host paths or memory to mount."),
         "networks": _later("list of text", "Container networks to join."),
         "retry": _works("retry", "Try it again when it fails."),
         "limits": _works("limits", "The most CPU and memory it may use."),
-        "timeout": _later("duration", "The longest it may run, such as 45m."),
+        "timeout": _works("duration", "The longest it may run with pre and post, such as 45m."),
         "var": _works("template", "Expressions see its output as tasks.VAR; up to 64 characters."),
         "if": _works("template", "Skip the task when this gives false."),
         "parallel": _later("parallel", "Run tasks at once in the place of this one."),
@@ -126,7 +126,7 @@ FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
     DefaultsSpec: {
         "retry": _works("retry", "Try failed tasks again."),
         "limits": _works("limits", "The most CPU and memory each task may use."),
-        "timeout": _later("duration", "The longest each task may run, such as 45m."),
+        "timeout": _works("duration", "The longest each task may run, such as 45m."),
         "queue": _works("template", "The queue of the workers to run on."),
         "priority": _works("whole number", "0 to 9; of waiting tasks the highest is first."),
     },
@@ -141,7 +141,7 @@ FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
     },
     AuxiliaryTaskSpec: _AUXILIARY,
     SidecarSpec: {
-        **_AUXILIARY,
+        **{name: _later(field.type, field.about) for name, field in _AUXILIARY.items()},
         "probe": _later("probe", "How to find out that it is ready."),
     },
     ProbeSpec: {

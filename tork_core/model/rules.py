@@ -7,6 +7,7 @@ what is wrong. :func:`job_problems` is the whole; what single values must be is 
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
@@ -186,14 +187,23 @@ def _registry(path: Path, registry: RegistrySpec | None) -> Problems:
 
 def _storage(path: Path, task: TaskSpec) -> Problems:
     """The folders, networks and registry of a task in a container."""
-    for i, volume in enumerate(task.volumes or ()):
-        yield from _check((*path, "volumes", i), volume, value.container_path)
+    yield from _volumes((*path, "volumes"), task.volumes or ())
     for i, mount in enumerate(task.mounts or ()):
         yield from _mount((*path, "mounts", i), mount)
     for i, network in enumerate(task.networks or ()):
         yield from _check((*path, "networks", i), network, value.not_empty)
     yield from _check((*path, "workdir"), task.workdir, value.workdir)
     yield from _registry((*path, "registry"), task.registry)
+
+
+def _volumes(path: Path, volumes: Sequence[str]) -> Problems:
+    seen: set[str] = set()
+    for i, volume in enumerate(volumes):
+        yield from _check((*path, i), volume, value.container_path)
+        place = posixpath.normpath(volume)
+        if place in seen:
+            yield Problem((*path, i), f"{quoted(volume)} is there already; name each path once")
+        seen.add(place)
 
 
 _MOUNT_FIELDS = {"volume": (False, True), "bind": (True, True), "tmpfs": (False, True)}

@@ -11,7 +11,7 @@ from typing import Literal
 from tork_core.model.messages import COORDINATOR_QUEUES, DEFAULT_QUEUE
 from tork_core.model.problems import quoted
 from tork_core.model.source import MAX_BYTES
-from tork_core.model.units import parse_cpus, parse_memory
+from tork_core.model.units import parse_cpus, parse_duration, parse_memory
 from tork_core.settings.address import parse_address
 from tork_core.settings.declaration import Section, Settings, option
 from tork_core.settings.kinds import Bytes, Seconds
@@ -97,6 +97,10 @@ def _check_cpus(text: str) -> None:
     parse_cpus(text)
 
 
+def _check_duration(text: str) -> None:
+    parse_duration(text)
+
+
 def _check_memory(text: str) -> None:
     parse_memory(text)
 
@@ -146,11 +150,17 @@ class WorkerSettings(Settings, section="worker"):
         check=_check_memory,
         help="The most memory of a task that sets no limits.memory, such as 512m.",
     )
+    default_timeout: str | None = option(
+        None,
+        flag="--default-timeout",
+        check=_check_duration,
+        help="The longest run of a task that sets no timeout, such as 1h30m.",
+    )
     temp_dir: str = option(
         default_factory=tempfile.gettempdir,
         shown="the system's folder for temporary files",
         flag="--temp-dir",
-        help="Folder for the scratch folders of tasks.",
+        help="Folder for the scratch folders and the volumes of tasks.",
     )
 
 

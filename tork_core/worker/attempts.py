@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 import msgspec
 import structlog
 
 from tork_core.errors import TaskFailed, TorkError
 from tork_core.interfaces.middleware import LogFilter, TaskLogContext
-from tork_core.interfaces.runtime import Execution, Runtime
+from tork_core.interfaces.runtime import Execution, LogSink, Runtime, Start, VolumeRuntime
 from tork_core.logs import hiding
 from tork_core.model.messages import ReportItem, TaskMessage
 from tork_core.model.spec import LimitsSpec, TaskSpec
@@ -17,11 +20,25 @@ from tork_core.settings.core import WorkerSettings
 from tork_core.worker.ledger import Holding
 from tork_core.worker.scratch import Scratch, ScratchRoot
 from tork_core.worker.shipping import Shipper, TaskLog
+from tork_core.worker.steps import PreparedStep, Step, TailedLog, run_in_turn, steps_of
 
 _log = structlog.get_logger()
 
 ENGINE_FIELDS = frozenset(
-    {"name", "description", "tags", "env", "queue", "retry", "var", "if", "priority"}
+    {
+        "name",
+        "description",
+        "tags",
+        "env",
+        "queue",
+        "pre",
+        "post",
+        "retry",
+        "timeout",
+        "var",
+        "if",
+        "priority",
+    }
 )
 """Fields that the engine itself carries out, whatever the runtime."""
 
@@ -126,52 +143,101 @@ class Attempts:
     ) -> str | None:
         """Return the output; None if the attempt was not allowed to start."""
         task = self._admitted(message.spec)
-        for field in self._unsupported(task):
-            await log.warn(f"{field} is ignored by the runtime {self._offer.name}")
-        execution = Execution(
+        steps = steps_of(task)
+        async with AsyncExitStack() as stack:
+            ground = _Ground(message, log, scratch)
+            if task.volumes and "volumes" in self._offer.honours:
+                ground.volumes = await self._open_volumes(stack, task, ground)
+            prepared = [await self._prepare(stack, step, ground) for step in steps]
+            if not await holding.permission():
+                return None
+            return await run_in_turn(prepared, task.timeout)
+
+    async def _open_volumes(
+        self, stack: AsyncExitStack, task: TaskSpec, ground: _Ground
+    ) -> Mapping[str, str]:
+        runtime = self._offer.runtime
+        assert isinstance(runtime, VolumeRuntime), f"{self._offer.name} honours volumes, says it"
+        execution = self._execution(task, ground, ground.log)
+        return await stack.enter_async_context(runtime.volumes(execution))
+
+    async def _prepare(self, stack: AsyncExitStack, step: Step, ground: _Ground) -> PreparedStep:
+        log = TailedLog(ground.log)
+        try:
+            await self._warn_of_ignored(step.task, log)
+            execution = self._execution(step.task, ground, log)
+            start = await stack.enter_async_context(self._prepared(execution))
+        except TaskFailed as error:
+            raise step.failed(error) from error
+        return PreparedStep(step, start, log)
+
+    @asynccontextmanager
+    async def _prepared(self, execution: Execution) -> AsyncGenerator[Start]:
+        """A prepared execution, whose grace :meth:`hurry` can shorten."""
+        self._live[id(execution)] = execution
+        try:
+            async with self._offer.runtime.prepare(execution) as start:
+                yield start
+        finally:
+            del self._live[id(execution)]
+
+    def _execution(self, task: TaskSpec, ground: _Ground, log: LogSink) -> Execution:
+        message = ground.message
+        return Execution(
             job_id=message.job_id,
             task_id=message.task_id,
             attempt=message.attempt,
             task=task,
             env={**(task.env or {}), **_identity(message)},
             log=log,
-            scratch=scratch,
+            scratch=ground.scratch,
+            volumes=ground.volumes,
             output_limit=self._settings.output_limit,
             grace=self._settings.stop_grace,
         )
-        self._live[id(execution)] = execution
-        try:
-            async with self._offer.runtime.prepare(execution) as start:
-                if not await holding.permission():
-                    return None
-                return await start()
-        finally:
-            del self._live[id(execution)]
 
     def _admitted(self, task: TaskSpec) -> TaskSpec:
         defaults = default_limits(self._settings)
         if defaults is not None:
             limits = (task.limits or LimitsSpec()).over(defaults)
             task = msgspec.structs.replace(task, limits=limits)
+        if task.timeout is None and self._settings.default_timeout is not None:
+            task = msgspec.structs.replace(task, timeout=self._settings.default_timeout)
         try:
             return self._admit(task)
         except TorkError as error:
             raise TaskFailed(str(error)) from error
 
-    def _unsupported(self, task: TaskSpec) -> list[str]:
-        """The fields that are ignored; raises TaskFailed for one that cannot be."""
-        ignored: list[str] = []
+    async def _warn_of_ignored(self, task: TaskSpec, log: LogSink) -> None:
+        """Tell the log of fields that are ignored; raises TaskFailed for one that cannot be."""
+        offer = self._offer
         for attribute, field in _EXECUTION_FIELDS:
-            if getattr(task, attribute) is None or field in self._offer.honours:
+            if getattr(task, attribute) is None or field in offer.honours:
                 continue
-            if field not in self._offer.ignores:
-                raise TaskFailed(
-                    f"the runtime {self._offer.name} cannot carry out {field}; "
-                    f"remove it from the task, or use another runtime"
-                )
-            ignored.append(field)
-        return ignored
+            if field not in offer.ignores:
+                raise TaskFailed(_cannot(offer.name, field))
+            await log.warn(f"{field} is ignored by the runtime {offer.name}")
 
+
+@dataclass
+class _Ground:
+    """What all steps of an attempt share."""
+
+    message: TaskMessage
+    log: TaskLog
+    scratch: Scratch
+    volumes: Mapping[str, str] = dataclass_field(default_factory=dict[str, str])
+
+
+def _cannot(runtime: str, field: str) -> str:
+    need = ", which need a container" if field in _CONTAINER_FIELDS else ""
+    return (
+        f"{field}: the runtime {runtime} cannot carry out {field}{need}; remove it from the "
+        "task, or use another runtime"
+    )
+
+
+_CONTAINER_FIELDS = frozenset({"volumes", "mounts", "networks", "sidecars", "gpus"})
 
 _EXECUTION_FIELDS = [
     (info.name, info.encode_name)

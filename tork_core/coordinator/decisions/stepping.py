@@ -11,7 +11,7 @@ from tork_core.errors import ExpressionError, InvalidJob
 from tork_core.model.ids import task_id
 from tork_core.model.job import Task, TaskId
 from tork_core.model.messages import DEFAULT_QUEUE
-from tork_core.model.spec import LimitsSpec, RetrySpec, TaskSpec
+from tork_core.model.spec import DefaultsSpec, LimitsSpec, RetrySpec, TaskSpec
 from tork_core.model.states import JobState, TaskState
 
 
@@ -40,9 +40,8 @@ def schedule(draft: Draft, position: int, retry: int = 0) -> bool:
         _refuse(draft, task, written, str(error))
         return False
     defaults = draft.spec.defaults
-    if defaults is not None and defaults.limits is not None:
-        limits = (spec.limits or LimitsSpec()).over(defaults.limits)
-        spec = msgspec.structs.replace(spec, limits=limits)
+    if defaults is not None:
+        spec = _with_defaults(spec, defaults)
     task.name = spec.name or task.name
     task.var = spec.var or ""
     task.queue = spec.queue or (defaults and defaults.queue) or DEFAULT_QUEUE
@@ -135,6 +134,16 @@ def _new_task(draft: Draft, position: int, retry: int) -> Task:
 def _identify(draft: Draft, path: str, retry: int) -> TaskId:
     job = draft.job
     return task_id(job.id, job.created_at, job.run, path, retry)
+
+
+def _with_defaults(spec: TaskSpec, defaults: DefaultsSpec) -> TaskSpec:
+    """A task with what it does not say itself, as far as the worker has to know it."""
+    if defaults.limits is not None:
+        limits = (spec.limits or LimitsSpec()).over(defaults.limits)
+        spec = msgspec.structs.replace(spec, limits=limits)
+    if spec.timeout is None and defaults.timeout is not None:
+        spec = msgspec.structs.replace(spec, timeout=defaults.timeout)
+    return spec
 
 
 def _skip(draft: Draft, task: Task, written: TaskSpec) -> None:

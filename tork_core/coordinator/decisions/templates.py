@@ -7,7 +7,7 @@ and ``job`` (``id``, ``name``). Only the outputs that it names are loaded.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ from tork_core.errors import ExpressionError
 from tork_core.expressions import Context, Template, TextNamespace, compile_template
 from tork_core.model import value_rules
 from tork_core.model.job import Task
-from tork_core.model.spec import TaskSpec
+from tork_core.model.spec import AuxiliaryTaskSpec, TaskSpec
 
 T = TypeVar("T")
 
@@ -50,39 +50,73 @@ class TaskTemplates:
     def render(self) -> TaskSpec:
         """The task with all templates filled in; raises ExpressionError with the field's path."""
         written = self._written
-        if not _has_templates(written):
+        if next(templates_of(written), None) is None:
             return written
-        render, field = self._scope.render, self._field
+        text = self._text
         rendered = msgspec.structs.replace(
             written,
-            name=_each(written.name, lambda text: render(text, field("name"))),
-            var=_each(written.var, lambda text: render(text, field("var"))),
-            image=_each(written.image, lambda text: render(text, field("image"))),
-            queue=_each(written.queue, lambda text: render(text, field("queue"))),
-            env=_each(written.env, lambda env: self._render_map(env, "env")),
-            cmd=_each(written.cmd, lambda words: self._render_list(words, "cmd")),
+            name=text(written.name, "name"),
+            var=text(written.var, "var"),
+            image=text(written.image, "image"),
+            queue=text(written.queue, "queue"),
+            env=self._map(written.env, "env"),
+            cmd=self._list(written.cmd, "cmd"),
+            pre=self._auxiliaries(written.pre, "pre"),
+            post=self._auxiliaries(written.post, "post"),
         )
-        for name, rule in _RULES.items():
-            text = getattr(rendered, name)
-            message = rule(text) if text else None
-            if message is not None:
-                raise ExpressionError(message, field=field(name))
+        for name in ("var", "queue"):
+            self._check(getattr(rendered, name), name)
         return rendered
 
-    def _field(self, name: str) -> str:
-        return f"tasks[{self._task.position - 1}].{name}"
+    def _auxiliaries(
+        self, written: Sequence[AuxiliaryTaskSpec] | None, field: str
+    ) -> list[AuxiliaryTaskSpec] | None:
+        if written is None:
+            return None
+        return [
+            msgspec.structs.replace(
+                task,
+                name=self._text(task.name, f"{field}[{index}].name"),
+                image=self._text(task.image, f"{field}[{index}].image"),
+                env=self._map(task.env, f"{field}[{index}].env"),
+                cmd=self._list(task.cmd, f"{field}[{index}].cmd"),
+            )
+            for index, task in enumerate(written)
+        ]
 
-    def _render_map(self, values: Mapping[str, str], field: str) -> dict[str, str]:
+    def _text(self, text: str | None, field: str) -> str | None:
+        if text is None:
+            return None
+        rendered = self._scope.render(text, self._field(field))
+        if field.endswith("name"):
+            self._check(rendered, field)
+        return rendered
+
+    def _map(self, values: Mapping[str, str] | None, field: str) -> dict[str, str] | None:
+        if values is None:
+            return None
         return {
             name: self._scope.render(text, self._field(f"{field}.{name}"))
             for name, text in values.items()
         }
 
-    def _render_list(self, values: Iterable[str], field: str) -> list[str]:
+    def _list(self, values: Sequence[str] | None, field: str) -> list[str] | None:
+        if values is None:
+            return None
         return [
             self._scope.render(text, self._field(f"{field}[{index}]"))
             for index, text in enumerate(values)
         ]
+
+    def _check(self, text: str | None, field: str) -> None:
+        """Hold what a template gave to the rule of its field."""
+        rule = _RULES[field.rpartition(".")[2]]
+        message = rule(text) if text else None
+        if message is not None:
+            raise ExpressionError(message, field=self._field(field))
+
+    def _field(self, name: str) -> str:
+        return f"tasks[{self._task.position - 1}].{name}"
 
 
 class Scope:
@@ -162,26 +196,29 @@ def render_output(draft: Draft) -> str | None:
 
 def templates_of(task: TaskSpec) -> Iterator[tuple[str, str]]:
     """Yield the texts of a task that hold templates, with their field (``env.NAME``)."""
-    fields = [
-        ("name", task.name),
-        ("var", task.var),
-        ("image", task.image),
-        ("queue", task.queue),
-        ("if", task.condition),
-        *((f"env.{name}", text) for name, text in (task.env or {}).items()),
-        *((f"cmd[{index}]", text) for index, text in enumerate(task.cmd or ())),
-    ]
-    for field, text in fields:
+    for field, text in _texts(task):
         if text is not None and OPENING in text:
             yield field, text
 
 
-def _has_templates(task: TaskSpec) -> bool:
-    """Whether anything of a task has to be filled in; most tasks have nothing."""
-    texts = (task.name, task.var, task.image, task.queue, *(task.cmd or ()))
-    values = task.env.values() if task.env else ()
-    return any(OPENING in text for text in (*texts, *values) if text is not None)
+def _texts(task: TaskSpec) -> Iterator[tuple[str, str | None]]:
+    """Yield every text of a task that may hold a template."""
+    yield "name", task.name
+    yield "var", task.var
+    yield "image", task.image
+    yield "queue", task.queue
+    yield "if", task.condition
+    yield from _process_texts("", task)
+    for kind, auxiliaries in (("pre", task.pre), ("post", task.post)):
+        for index, auxiliary in enumerate(auxiliaries or ()):
+            prefix = f"{kind}[{index}]."
+            yield f"{prefix}name", auxiliary.name
+            yield f"{prefix}image", auxiliary.image
+            yield from _process_texts(prefix, auxiliary)
 
 
-def _each(value: T | None, change: Callable[[T], T]) -> T | None:
-    return None if value is None else change(value)
+def _process_texts(prefix: str, task: TaskSpec | AuxiliaryTaskSpec) -> Iterator[tuple[str, str]]:
+    for name, text in (task.env or {}).items():
+        yield f"{prefix}env.{name}", text
+    for index, text in enumerate(task.cmd or ()):
+        yield f"{prefix}cmd[{index}]", text
