@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from tork_core.errors import TaskFailed
+from tork_core.interfaces.log_tail import LogTail
 from tork_core.interfaces.runtime import Execution
 from tork_core.model.spec import TaskSpec
 from tork_docker.archive import most_of, packed, unpacked
@@ -18,7 +19,6 @@ from tork_docker.images import Pulls
 from tork_docker.plan import OUTPUT, Ground, image_of, own_words, script_words
 from tork_docker.removal import Removals
 from tork_docker.script import Answer, keeper_config, text_of
-from tork_docker.tail import LogTail
 
 _ERRORS = 2
 """The number of standard error among a container's streams."""

@@ -39,6 +39,8 @@ def not_started(task: TaskSpec, error: EngineError) -> TaskFailed:
         text = "the variables and arguments are too long together: give long texts in files"
     elif "No command specified" in text:
         text = "nothing to run: it has no command of its own; write run, cmd or entrypoint"
+    elif "bind source path does not exist" in text:
+        text = f"volumes: the engine cannot see the worker's folders; see --temp-dir ({text})"
     elif "memory limit" in text or "CPUs" in text:
         text = f"limits: {text}"
     return TaskFailed(f'image "{task.image}": {text}')

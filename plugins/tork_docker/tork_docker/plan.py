@@ -9,6 +9,7 @@ from tork_core.errors import TaskFailed
 from tork_core.interfaces.runtime import Execution
 from tork_core.model.spec import LimitsSpec, TaskSpec
 from tork_core.model.units import parse_cpus, parse_memory
+from tork_docker.volumes import mounts_of
 
 FOLDER = "/tork"
 SCRIPT = f"{FOLDER}/script"
@@ -57,6 +58,7 @@ class Ground:
                 "Init": True,
                 "LogConfig": {"Type": "none"},
                 **_limits(execution.task.limits),
+                **mounts_of(execution.volumes, self.labels(execution)),
             },
         }
 

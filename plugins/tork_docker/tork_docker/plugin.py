@@ -29,6 +29,8 @@ def tork_runtimes() -> Iterable[RuntimeProvider]:
             help="Runs each task in a container of its own.",
             settings=DockerSettings,
             open=_open,
-            honours=frozenset({"image", "run", "cmd", "entrypoint", "env", "limits", "registry"}),
+            honours=frozenset(
+                {"image", "run", "cmd", "entrypoint", "env", "limits", "registry", "volumes"}
+            ),
         )
     ]

@@ -1,4 +1,4 @@
-"""Removing containers, whatever happens meanwhile."""
+"""Removing containers and volumes, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ _log = structlog.get_logger(__name__)
 
 
 class Removals:
-    """Removes containers; what an engine that is away did not remove is tried again later."""
+    """Removes containers and volumes; what an engine that is away left is tried again later."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._left: set[str] = set()
+        self._left: dict[str, str] = {}
 
-    async def remove(self, name: str) -> None:
-        """Remove a container; a cancellation is raised afterwards. Never raises for the engine."""
-        await uncut(self._remove(name))
+    async def remove(self, name: str, kind: str = "containers") -> None:
+        """Remove a container (or of ``volumes`` one); a cancellation is raised afterwards.
+
+        Never raises for the engine.
+        """
+        await uncut(self._remove(name, kind))
 
     async def again(self) -> None:
         """Try once more what could not be removed; may be cancelled, and tried again."""
-        for name in list(self._left):
-            await self._remove(name)
+        for name, kind in list(self._left.items()):
+            await self._remove(name, kind)
 
     @property
     def complete(self) -> bool:
         """Whether all was removed."""
         return not self._left
 
-    async def _remove(self, name: str) -> None:
+    async def _remove(self, name: str, kind: str) -> None:
         try:
-            await self._engine.remove(name)
-            self._left.discard(name)
+            await self._engine.discard(kind, name)
+            self._left.pop(name, None)
         except EngineError as error:
-            self._left.add(name)
-            _log.warning("docker.container_left", container=name, error=error.message)
+            self._left[name] = kind
+            _log.warning("docker.left", kind=kind, name=name, error=error.message)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 from tork_core.errors import UsageError
@@ -17,15 +17,23 @@ from tork_docker.owner import own, remove_leftovers_or_warn, state_folder
 from tork_docker.plan import Ground
 from tork_docker.removal import Removals
 from tork_docker.settings import DockerSettings, check_network
+from tork_docker.volumes import Volumes
 
 
 class DockerRuntime:
     """Runs each task in a container of its own."""
 
-    def __init__(self, engine: Engine, attempts: Attempts, removals: Removals) -> None:
+    def __init__(
+        self, engine: Engine, attempts: Attempts, volumes: Volumes, removals: Removals
+    ) -> None:
         self._engine = engine
         self._attempts = attempts
+        self._volumes = volumes
         self._removals = removals
+
+    def volumes(self, execution: Execution) -> AbstractAsyncContextManager[Mapping[str, str]]:
+        """Make the volumes that a task shares with its pre and post tasks."""
+        return self._volumes.open(execution)
 
     @asynccontextmanager
     async def prepare(self, execution: Execution) -> AsyncGenerator[Start]:
@@ -99,5 +107,6 @@ async def open_docker(
         with own(folder, node, lambda: removals.complete):
             ground = Ground(node, settings.network, settings.pids_limit)
             pulls = Pulls(engine, settings.pull_timeout)
-            yield DockerRuntime(engine, Attempts(engine, ground, pulls, removals), removals)
+            attempts = Attempts(engine, ground, pulls, removals)
+            yield DockerRuntime(engine, attempts, Volumes(engine.url, removals), removals)
             await removals.again()

@@ -13,10 +13,10 @@ import fcntl
 import os
 import signal
 
+from tork_core.interfaces.log_tail import LogTail
 from tork_core.interfaces.runtime import LogSink
 from tork_shell.family import Families, Family
 from tork_shell.records import Records
-from tork_shell.tail import LogTail
 
 _CHUNK = 64 * 1024
 """Bytes that are read at once: as much as a pipe holds, and all that is held here."""
