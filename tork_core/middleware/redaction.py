@@ -59,20 +59,39 @@ def show_text(answer: JobAnswer) -> Callable[[str], str]:
 def log_values(job: JobSpec, task: TaskSpec) -> list[str]:
     """Return the secrets of a job that stand in a rendered task, wherever and under whatever name:
     the worker knows the names of the task's own variables only."""
-    named = [job.inputs or {}]
-    # Of the rendered task those of its pre and post tasks: its own the worker finds itself.
-    named += [env for other in (*job.tasks, task) for env in _environments(other)]
-    secrets = [*(job.secrets or {}).values()]
-    secrets += [value for values in named for name, value in values.items() if is_secret_name(name)]
+    secrets = _own_values(job)
+    if task.pre or task.post:
+        secrets = [*secrets, *_named_secrets(task)]
     if not secrets:
         return []
     written = msgspec.json.encode(task)
     return [value for value in secrets if value and msgspec.json.encode(value)[1:-1] in written]
 
 
-def _environments(task: TaskSpec) -> Iterator[Mapping[str, str]]:
+def _own_values(job: JobSpec) -> list[str]:
+    """The secrets of a job as it was written. Remembered: a job of many tasks is asked for each."""
+    found = _remembered.get(id(job))
+    if found is not None and found[0] is job:
+        return found[1]
+    inputs = job.inputs or {}
+    secrets = [*(job.secrets or {}).values()]
+    secrets += [value for name, value in inputs.items() if is_secret_name(name)]
+    secrets += [value for task in job.tasks for value in _named_secrets(task)]
+    while len(_remembered) >= _MOST_REMEMBERED:
+        del _remembered[next(iter(_remembered))]
+    _remembered[id(job)] = job, secrets
+    return secrets
+
+
+_MOST_REMEMBERED = 64
+_remembered: dict[int, tuple[JobSpec, list[str]]] = {}
+
+
+def _named_secrets(task: TaskSpec) -> Iterator[str]:
     for process in (task, *(task.pre or ()), *(task.post or ())):
-        yield process.env or {}
+        for name, value in (process.env or {}).items():
+            if is_secret_name(name):
+                yield value
 
 
 def open_log(context: TaskLogContext) -> LogFilter | None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 
 import msgspec
 import structlog
 
 from tork_core.errors import TaskFailed, TorkError
 from tork_core.interfaces.middleware import LogFilter, TaskLogContext
-from tork_core.interfaces.runtime import Execution, LogSink, Runtime, Start, VolumeRuntime
+from tork_core.interfaces.runtime import Execution, LogSink, Runtime, VolumeRuntime
 from tork_core.logs import hiding
 from tork_core.model.messages import ReportItem, TaskMessage
 from tork_core.model.spec import LimitsSpec, TaskSpec
@@ -80,7 +78,7 @@ class Attempts:
         self._admit = admit
         self._open_filter = open_filter
         self._scratch = ScratchRoot(settings.temp_dir)
-        self._live: dict[int, Execution] = {}
+        self._live: dict[int, _Ground] = {}
 
     async def run(self, message: TaskMessage, holding: Holding, shipper: Shipper) -> None:
         """Run the attempt to its end, and leave its report with the holding.
@@ -126,8 +124,9 @@ class Attempts:
 
     def hurry(self) -> None:
         """Tasks that are stopped from now on are killed at once."""
-        for execution in self._live.values():
-            execution.grace = 0.0
+        for ground in self._live.values():
+            for execution in ground.executions:
+                execution.grace = 0.0
 
     def close(self) -> None:
         """Remove what the attempts shared; none of them runs any more."""
@@ -144,57 +143,58 @@ class Attempts:
         """Return the output; None if the attempt was not allowed to start."""
         task = self._admitted(message.spec)
         steps = steps_of(task)
+        ground = _Ground(message, TailedLog(log), scratch, {}, [])
+        self._live[id(ground)] = ground
+        try:
+            if len(steps) > 1 or task.volumes:
+                return await self._execute_steps(task, steps, ground, holding)
+            await self._warn_of_ignored(task, log)
+            async with self._offer.runtime.prepare(self._execution(task, ground)) as start:
+                if not await holding.permission():
+                    return None
+                return await run_in_turn([PreparedStep(steps[0], start)], task.timeout, ground.log)
+        finally:
+            del self._live[id(ground)]
+
+    async def _execute_steps(
+        self, task: TaskSpec, steps: Sequence[Step], ground: _Ground, holding: Holding
+    ) -> str | None:
         async with AsyncExitStack() as stack:
-            ground = _Ground(message, log, scratch)
             if task.volumes and "volumes" in self._offer.honours:
-                ground.volumes = await self._open_volumes(stack, task, ground)
+                runtime = self._offer.runtime
+                assert isinstance(runtime, VolumeRuntime), f"{self._offer.name} says it is one"
+                volumes = runtime.volumes(self._execution(task, ground))
+                ground.volumes = await stack.enter_async_context(volumes)
             prepared = [await self._prepare(stack, step, ground) for step in steps]
             if not await holding.permission():
                 return None
-            return await run_in_turn(prepared, task.timeout)
-
-    async def _open_volumes(
-        self, stack: AsyncExitStack, task: TaskSpec, ground: _Ground
-    ) -> Mapping[str, str]:
-        runtime = self._offer.runtime
-        assert isinstance(runtime, VolumeRuntime), f"{self._offer.name} honours volumes, says it"
-        execution = self._execution(task, ground, ground.log)
-        return await stack.enter_async_context(runtime.volumes(execution))
+            return await run_in_turn(prepared, task.timeout, ground.log)
 
     async def _prepare(self, stack: AsyncExitStack, step: Step, ground: _Ground) -> PreparedStep:
-        log = TailedLog(ground.log)
         try:
-            await self._warn_of_ignored(step.task, log)
-            execution = self._execution(step.task, ground, log)
-            start = await stack.enter_async_context(self._prepared(execution))
+            await self._warn_of_ignored(step.task, ground.log)
+            execution = self._execution(step.task, ground)
+            start = await stack.enter_async_context(self._offer.runtime.prepare(execution))
         except TaskFailed as error:
             raise step.failed(error) from error
-        return PreparedStep(step, start, log)
+        return PreparedStep(step, start)
 
-    @asynccontextmanager
-    async def _prepared(self, execution: Execution) -> AsyncGenerator[Start]:
-        """A prepared execution, whose grace :meth:`hurry` can shorten."""
-        self._live[id(execution)] = execution
-        try:
-            async with self._offer.runtime.prepare(execution) as start:
-                yield start
-        finally:
-            del self._live[id(execution)]
-
-    def _execution(self, task: TaskSpec, ground: _Ground, log: LogSink) -> Execution:
+    def _execution(self, task: TaskSpec, ground: _Ground) -> Execution:
         message = ground.message
-        return Execution(
+        execution = Execution(
             job_id=message.job_id,
             task_id=message.task_id,
             attempt=message.attempt,
             task=task,
             env={**(task.env or {}), **_identity(message)},
-            log=log,
+            log=ground.log,
             scratch=ground.scratch,
             volumes=ground.volumes,
             output_limit=self._settings.output_limit,
             grace=self._settings.stop_grace,
         )
+        ground.executions.append(execution)
+        return execution
 
     def _admitted(self, task: TaskSpec) -> TaskSpec:
         defaults = default_limits(self._settings)
@@ -219,14 +219,14 @@ class Attempts:
             await log.warn(f"{field} is ignored by the runtime {offer.name}")
 
 
-@dataclass
-class _Ground:
-    """What all steps of an attempt share."""
+class _Ground(msgspec.Struct):
+    """What all steps of an attempt share, and what they were made into."""
 
     message: TaskMessage
-    log: TaskLog
+    log: TailedLog
     scratch: Scratch
-    volumes: Mapping[str, str] = dataclass_field(default_factory=dict[str, str])
+    volumes: Mapping[str, str]
+    executions: list[Execution]
 
 
 def _cannot(runtime: str, field: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from tork_core.errors import TaskFailed
 from tork_core.interfaces.log_tail import LogTail
@@ -18,8 +19,7 @@ from tork_core.model.spec import AuxiliaryTaskSpec, TaskSpec
 from tork_core.model.units import parse_duration
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One process of an attempt. ``title`` is None for the task itself.
 
     ``mark`` is what the log says before the step's own lines, None where it is the only step.
@@ -75,11 +75,17 @@ def _as_task(auxiliary: AuxiliaryTaskSpec, task: TaskSpec) -> TaskSpec:
 
 
 class TailedLog:
-    """A log that remembers its end, for the error of a step that is out of time."""
+    """A log that remembers the end of the current step's, for the error if it is out of time."""
 
     def __init__(self, log: LogSink) -> None:
         self._log = log
         self.tail = LogTail()
+
+    async def begin(self, mark: str | None) -> None:
+        """Begin a step; ``mark`` says which, where there are several."""
+        self.tail = LogTail()
+        if mark is not None:
+            await self.warn(mark)
 
     async def write(self, data: bytes) -> None:
         """Append the step's bytes."""
@@ -91,16 +97,14 @@ class TailedLog:
         await self._log.warn(text)
 
 
-@dataclass(frozen=True)
-class PreparedStep:
-    """A step that may be started, and its log."""
+class PreparedStep(msgspec.Struct, frozen=True):
+    """A step that may be started."""
 
     step: Step
     start: Start
-    log: TailedLog
 
 
-async def run_in_turn(prepared: Sequence[PreparedStep], timeout: str | None) -> str:
+async def run_in_turn(prepared: Sequence[PreparedStep], timeout: str | None, log: TailedLog) -> str:
     """Run steps one after another, and return the output of the task itself.
 
     ``timeout`` bounds all of them together, and each has its own beside it. The first that fails,
@@ -114,25 +118,29 @@ async def run_in_turn(prepared: Sequence[PreparedStep], timeout: str | None) -> 
         own_end = clock() + parse_duration(own) if own else math.inf
         over = own if own_end < end else timeout
         when = min(end, own_end)
-        result = await _run(item, None if when == math.inf else when, over)
+        await log.begin(item.step.mark)
+        result = await _run(item, when, over, log)
         if item.step.title is None:
             output = result
     return output
 
 
-async def _run(item: PreparedStep, when: float | None, timeout: str | None) -> str:
+async def _run(item: PreparedStep, when: float, timeout: str | None, log: TailedLog) -> str:
     """Run a step until the loop's time ``when``, which is the end of the time-out as written."""
-    step = item.step
-    if step.mark is not None:
-        await item.log.warn(step.mark)
+    try:
+        if when == math.inf:
+            return await item.start()
+        return await _run_until(item, when, timeout, log)
+    except TaskFailed as error:
+        raise item.step.failed(error) from error
+
+
+async def _run_until(item: PreparedStep, when: float, timeout: str | None, log: TailedLog) -> str:
     limit = asyncio.timeout_at(when)
     try:
         async with limit:
             return await item.start()
-    except TaskFailed as error:
-        raise step.failed(error) from error
     except TimeoutError:
         if not limit.expired():
             raise
-        late = TaskFailed(f"timed out after {timeout}", log_tail=item.log.tail.text())
-        raise step.failed(late) from None
+        raise TaskFailed(f"timed out after {timeout}", log_tail=log.tail.text()) from None
