@@ -5,9 +5,10 @@
     python benchmarks/throughput.py shell                beside a bare subprocess loop, same run
     python benchmarks/throughput.py stored               the same cost with many jobs stored
     python benchmarks/throughput.py profile              where the engine's time goes
+    python benchmarks/throughput.py noop --datastore sqlite    every commit on the disk
 
 Coordinator and worker share one event loop and meet on the in-memory broker and datastore; every
-task is claimed before it runs. Each round is 1,000 jobs of one task, and 100 of ten. CPU seconds
+task is claimed before it runs. With `--datastore sqlite` each round goes to one file that grows. Each round is 1,000 jobs of one task, and 100 of ten. CPU seconds
 are this process's, its children's apart: on a busy machine they tell more than the rate.
 """
 
@@ -22,12 +23,14 @@ import pstats
 import resource
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tork_memory.plugin import MemoryDatastoreSettings
+from tork_sqlite.plugin import SqliteSettings
 
 from tork_core import Engine
 from tork_core.cli import collector
@@ -40,7 +43,7 @@ from tork_core.plugins import Registry, load
 from tork_core.plugins.installed import EntryPoint
 from tork_core.plugins.loading import load_plugin
 from tork_core.settings import Settings
-from tork_core.settings.core import RuntimeChoice, WorkerSettings
+from tork_core.settings.core import DatastoreChoice, RuntimeChoice, WorkerSettings
 
 SLOTS = 50
 ROUNDS = 5
@@ -103,14 +106,21 @@ def registry() -> Registry:
     return Registry([*load().plugins, here])
 
 
-def engine(runtime: str, slots: int = SLOTS, kept: int = 2000) -> Engine:
-    """An engine with so many slots."""
-    return Engine(
-        RuntimeChoice(type=runtime),
-        WorkerSettings(queues={"default": slots}),
-        MemoryDatastoreSettings(kept_jobs=kept),
-        registry=registry(),
-    )
+@asynccontextmanager
+async def engine(
+    runtime: str, datastore: str = "inmemory", slots: int = SLOTS, kept: int = 2000
+) -> AsyncIterator[Engine]:
+    """An engine with so many slots; a datastore on the disk begins empty, in this folder."""
+    with tempfile.TemporaryDirectory(prefix="throughput-", dir=".") as folder:
+        async with Engine(
+            RuntimeChoice(type=runtime),
+            DatastoreChoice(type=datastore),
+            WorkerSettings(queues={"default": slots}),
+            MemoryDatastoreSettings(kept_jobs=kept),
+            SqliteSettings(path=f"{folder}/tork.db"),
+            registry=registry(),
+        ) as running:
+            yield running
 
 
 def job(tasks: int, run: str = "true") -> JobSpec:
@@ -143,19 +153,19 @@ def report(name: str, rounds: list[Round]) -> Round:
     return Round(rounds[0].tasks, rounds[0].tasks / statistics.median(rates), cpu)
 
 
-async def noop(jobs: int | None) -> None:
+async def noop(jobs: int | None, datastore: str) -> None:
     """The engine's own cost."""
     shapes = ((jobs, 1), (max(1, jobs // 10), 10)) if jobs else SHAPES
-    async with engine("noop") as running:
+    async with engine("noop", datastore) as running:
         await round_of(running, 200, 1)
         for many, tasks in shapes:
             rounds = [await round_of(running, many, tasks) for _ in range(ROUNDS)]
-            report(f"no-op, {many:,} jobs of {tasks}, {SLOTS} slots", rounds)
+            report(f"no-op, {many:,} jobs of {tasks}, {SLOTS} slots, {datastore}", rounds)
 
 
-async def stored() -> None:
+async def stored(datastore: str) -> None:
     """The same round with ever more jobs stored."""
-    async with engine("noop", kept=200_000) as running:
+    async with engine("noop", datastore, kept=200_000) as running:
         there = 0
         for wanted in (100, 1_000, 10_000):
             while there < wanted:
@@ -194,7 +204,7 @@ async def shell(count: int) -> None:
     """The shell runtime beside the bare loop: rounds of both in turn."""
     use_pidfds()
     for slots in (10, SLOTS):
-        async with engine("shell", slots) as running:
+        async with engine("shell", slots=slots) as running:
             await round_of(running, 50, 1)
             pairs = [
                 (await bare(count, slots), await round_of(running, count, 1)) for _ in range(ROUNDS)
@@ -216,9 +226,9 @@ def use_pidfds() -> None:
         asyncio.set_child_watcher(watcher)
 
 
-async def profile() -> None:
-    """Where the engine's time goes, by function."""
-    async with engine("noop") as running:
+async def profile(datastore: str) -> None:
+    """Where the engine's time goes, by function; that of other threads is not seen."""
+    async with engine("noop", datastore) as running:
         await round_of(running, 200, 1)
         profiler = cProfile.Profile()
         profiler.enable()
@@ -228,10 +238,10 @@ async def profile() -> None:
 
 
 MODES: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]]] = {
-    "noop": lambda args: noop(args.jobs),
+    "noop": lambda args: noop(args.jobs, args.datastore),
     "shell": lambda args: shell(args.jobs or 500),
-    "stored": lambda args: stored(),
-    "profile": lambda args: profile(),
+    "stored": lambda args: stored(args.datastore),
+    "profile": lambda args: profile(args.datastore),
 }
 
 
@@ -242,6 +252,9 @@ def main() -> None:
         "mode", nargs="?", choices=MODES, help="one of them (default: the first three)"
     )
     parser.add_argument("--jobs", type=int, help="jobs of a round")
+    parser.add_argument(
+        "--datastore", choices=("inmemory", "sqlite"), default="inmemory", help="what keeps jobs"
+    )
     args = parser.parse_args()
     collector.relax()  # as every process of `tork run` does
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")

@@ -1,0 +1,1 @@
+"""Tork's datastore in one SQLite file: jobs that survive a restart, on one machine."""
