@@ -8,8 +8,9 @@
     python benchmarks/throughput.py noop --datastore sqlite    every commit on the disk
 
 Coordinator and worker share one event loop and meet on the in-memory broker and datastore; every
-task is claimed before it runs. With `--datastore sqlite` each round goes to one file that grows. Each round is 1,000 jobs of one task, and 100 of ten. CPU seconds
-are this process's, its children's apart: on a busy machine they tell more than the rate.
+task is claimed before it runs. With `--datastore sqlite` all goes to one file, on the disk
+of this folder. Each round is 1,000 jobs of one task, and 100 of ten. CPU seconds are this
+process's, its children's apart: on a busy machine they tell more than the rate.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from tork_core.coordinator.following import MissingLog, News
 from tork_core.coordinator.observing import Limited
 from tork_core.errors import Unavailable, UsageError
 from tork_core.interfaces.broker import Broker
+from tork_core.interfaces.datastore import Datastore
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.provider import Provider, RuntimeProvider
 from tork_core.interfaces.runtime import Runtime
@@ -133,18 +134,32 @@ class Engine:
             )
         if self.role is not Role.COORDINATOR:
             _check_limits(registry.runtime(configuration[RuntimeChoice].type), configuration)
+        datastore: Datastore | None = None
+        alone = False
         if self.role is not Role.WORKER:
-            registry.datastore(configuration[DatastoreChoice].type)
+            datastores = registry.datastore(configuration[DatastoreChoice].type)
+            alone = datastores.durable and not datastores.shared and not brokers.shared
+            # Before the runtime: once this has opened, every earlier process is dead, and the
+            # runtime finds what its tasks have left.
+            datastore = await self._opened(stack, datastores)
         broker = await self._opened(stack, brokers)
         runtime: Runtime | None = None
         if self.role is not Role.COORDINATOR:
-            runtime = await self._open_worker(stack, registry, chain, broker)
-        if self.role is not Role.WORKER:
-            await self._open_coordinator(stack, registry, chain, broker, runtime)
+            runtime = await self._open_worker(stack, registry, chain, broker, alone=alone)
+        if datastore is not None:
+            await self._open_coordinator(
+                stack, registry, chain, broker, datastore, runtime, alone=alone
+            )
         await stack.enter_async_context(self._running())
 
     async def _open_worker(
-        self, stack: AsyncExitStack, registry: Registry, chain: Chain, broker: Broker
+        self,
+        stack: AsyncExitStack,
+        registry: Registry,
+        chain: Chain,
+        broker: Broker,
+        *,
+        alone: bool,
     ) -> Runtime:
         configuration = self._configuration
         runtimes = registry.runtime(configuration[RuntimeChoice].type)
@@ -161,6 +176,9 @@ class Engine:
             admit=lambda spec: chain.admit_task("run", spec),
             open_filter=chain.open_log,
         )
+        if alone:
+            # Nothing of an earlier attempt is left when a new one begins.
+            await self._worker.remove_leftovers()
         return runtime
 
     async def _open_coordinator(
@@ -169,17 +187,19 @@ class Engine:
         registry: Registry,
         chain: Chain,
         broker: Broker,
+        datastore: Datastore,
         runtime: Runtime | None,
+        *,
+        alone: bool,
     ) -> None:
         configuration = self._configuration
-        datastores = registry.datastore(configuration[DatastoreChoice].type)
-        datastore = await self._opened(stack, datastores)
         cluster = configuration[CoordinatorSettings]
         rules = Rules(
             functions=registry.functions,
             admit_task=lambda spec: chain.admit_task("schedule", spec),
             log_secrets=chain.log_secrets,
             lost_limit=cluster.lost_limit,
+            restart_limit=cluster.restart_limit,
         )
         disabled = configuration[MiddlewareSettings].disabled
         watched = chain.observes or any(
@@ -192,6 +212,7 @@ class Engine:
             self._environment,
             cluster,
             observer=chain if watched else None,
+            alone=alone,
         )
         self._news = News(broker)
         self._service = JobService(

@@ -67,6 +67,36 @@ class SweepsEndedJobs(FlawedDatastore):
         return due
 
 
+@caught_by("test_active_tasks_are_listed_by_job_and_id")
+class ListsActiveTasksFromTheBeginning(FlawedDatastore):
+    async def active(self, after: TaskKey | None, limit: int) -> list[TaskKey]:
+        keys = await super().active(None, 1000)
+        return [key for key in keys if after is None or key >= after][:limit]
+
+
+@caught_by("test_active_tasks_are_listed_by_job_and_id")
+class ListsActiveTasksAsTheyCame(FlawedDatastore):
+    async def active(self, after: TaskKey | None, limit: int) -> list[TaskKey]:
+        return [
+            (entry.id, task_id)
+            for entry in self._shared._jobs.values()
+            for task_id in sorted(entry.active, reverse=True)
+            if after is None or (entry.id, task_id) > after
+        ][:limit]
+
+
+@caught_by("test_a_task_that_has_ended_is_active_no_more")
+class ListsTasksThatHaveEnded(FlawedDatastore):
+    async def active(self, after: TaskKey | None, limit: int) -> list[TaskKey]:
+        keys = sorted(
+            (entry.id, task_id)
+            for entry in self._shared._jobs.values()
+            for task_id in entry.tasks
+            if not entry.ended
+        )
+        return [key for key in keys if after is None or key > after][:limit]
+
+
 @caught_by("test_only_pending_tasks_are_due")
 class SweepsAllTasks(TaskIndex):
     def add(self, task: TaskEntry) -> None:

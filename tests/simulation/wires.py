@@ -331,6 +331,11 @@ class SimDatastore(Wire):
     async def running(self, nodes: Collection[str]) -> list[HeldTask]:
         return await self._call(lambda: self._inner.running(nodes))
 
+    async def active(
+        self, after: tuple[JobId, TaskId] | None, limit: int
+    ) -> list[tuple[JobId, TaskId]]:
+        return await self._call(lambda: self._inner.active(after, limit))
+
     async def claimants(self) -> list[str]:
         return await self._call(self._inner.claimants)
 

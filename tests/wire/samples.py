@@ -178,6 +178,7 @@ ROWS: Mapping[str, msgspec.Struct] = {
         retry=1,
         attempt=2,
         lost=1,
+        restarts=2,
         claim=CLAIM,
         scheduled_at=AT,
         published_at=AT,

@@ -15,6 +15,7 @@ from tork_core.coordinator.intake import Intake
 from tork_core.coordinator.log_store import LogStore
 from tork_core.coordinator.observing import Observer, Observers
 from tork_core.coordinator.publishing import Publisher
+from tork_core.coordinator.recovery import Recovery
 from tork_core.coordinator.requests import Accepted, Requests
 from tork_core.coordinator.sweeper import Sweeper
 from tork_core.interfaces.broker import Broker, Outgoing
@@ -31,7 +32,8 @@ from tork_core.supervision import supervise
 class Coordinator:
     """One coordinator. Any number of them may share a broker and a datastore.
 
-    ``observer`` is told what was committed, if there is one; see :mod:`.observing`.
+    ``observer`` is told what was committed, if there is one; see :mod:`.observing`. ``alone``: no
+    node and no message of before this start is left, which :mod:`.recovery` goes by.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class Coordinator:
         environment: Environment,
         settings: CoordinatorSettings,
         observer: Observer | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
         self.node = Node(
             id=environment.token(),
@@ -79,6 +83,9 @@ class Coordinator:
             interval=settings.sweep_interval,
             lease=settings.lease,
         )
+        self._recovery: Recovery | None = None
+        if alone:
+            self._recovery = Recovery(datastore, decider, publisher, environment, self.node.id)
         self._observers: Observers | None = None
         if observer is not None:
             self._observers = Observers(broker, datastore, observer, environment, self.node.id)
@@ -99,7 +106,7 @@ class Coordinator:
             "intake": self._intake.run,
             "heartbeats": self._heartbeats.run,
             "logs": self._logs.run,
-            "sweeper": self.sweeper.run,
+            "sweeper": self._sweep,
             "beat": self._beat,
         }
         if self._observers is not None:
@@ -112,13 +119,23 @@ class Coordinator:
             self._requests.close()
 
     async def ready(self) -> None:
-        """Wait until workers can be heard; a worker that is started before waits too."""
+        """Wait until workers can be heard, and what a restart interrupted has been set going;
+        a worker that is started before waits for the first too."""
         await self._heartbeats.listening.wait()
+        if self._recovery is not None:
+            await self._recovery.finished.wait()
 
     async def settle(self, seconds: float) -> None:
         """Wait, at most so long, until observers know what was committed; :meth:`run` runs on."""
         if self._observers is not None:
             await self._observers.settle(seconds)
+
+    async def _sweep(self) -> None:
+        """Sweep; after a restart recover first, and look at once at what has become due."""
+        if self._recovery is not None and not self._recovery.finished.is_set():
+            await self._recovery.run()
+            await self.sweeper.sweep()
+        await self.sweeper.run()
 
     async def _beat(self) -> None:
         """Send the coordinator's own heartbeats round through the queue of all nodes."""

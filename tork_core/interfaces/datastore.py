@@ -239,6 +239,17 @@ class Datastore(Protocol):
         what is not due."""
         ...
 
+    async def active(
+        self, after: tuple[JobId, TaskId] | None, limit: int
+    ) -> list[tuple[JobId, TaskId]]:
+        """Load at most ``limit`` active tasks behind one of them (None: from the first), by the
+        ids of their jobs and then their own.
+
+        A reader that goes on from the last it got sees every task that is active all the while.
+        The cost does not grow with the tasks that have ended.
+        """
+        ...
+
     async def waiting(self) -> list[Waiting]:
         """Sum up the SCHEDULED tasks whose ``due`` has come, by queue and priority, in order.
 

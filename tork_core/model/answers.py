@@ -197,7 +197,7 @@ def task_answer(record: TaskRecord) -> TaskAnswer:
         cancelled_at=task.cancelled_at,
         node_id=task.claim.node if task.claim else None,
         attempt=task.attempt,
-        redelivered=task.lost,
+        redelivered=task.lost + task.restarts,
         result=task.output,
         error=task.error,
         **written,

@@ -86,6 +86,8 @@ class Task(Row, kw_only=True):
     """The epoch: counted up when a worker is lost or hands the task back."""
     lost: int = 0
     """How many attempts ended with their worker, which the task may be to blame for."""
+    restarts: int = 0
+    """How many attempts ended with the whole process, which somebody may have restarted."""
     claim: Claim | None = None
     scheduled_at: datetime | None = None
     published_at: datetime | None = None

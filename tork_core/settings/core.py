@@ -185,6 +185,11 @@ class CoordinatorSettings(Settings, section="coordinator"):
     lost_limit: int = option(
         5, least=1, help="How many attempts of a task may end with their worker until it fails."
     )
+    restart_limit: int = option(
+        100,
+        least=1,
+        help="How many attempts of a task may end with the whole process until it fails.",
+    )
     dead_letter_limit: int = option(
         3, least=1, help="How often handling a message may fail until it is set aside."
     )

@@ -104,6 +104,39 @@ class DuePromises(DatastoreSuite):
         assert (await datastore.due(10)).tasks == []
 
 
+class ActivePromises(DatastoreSuite):
+    """See :meth:`tork_core.interfaces.datastore.Datastore.active`."""
+
+    async def test_active_tasks_are_listed_by_job_and_id(self, datastore: Datastore) -> None:
+        assert await datastore.active(None, 10) == []
+        wanted: list[tuple[JobId, TaskId]] = []
+        for _ in range(3):
+            job_id, tasks = await self.submit(datastore, *({"state": state} for state in TaskState))
+            wanted += [
+                (job_id, task_id)
+                for task_id, state in zip(tasks, TaskState, strict=True)
+                if not state.ended
+            ]
+        wanted.sort()
+        assert await datastore.active(None, 100) == wanted
+        assert await datastore.active(wanted[4], 100) == wanted[5:]
+        assert await datastore.active(wanted[-1], 100) == []
+        pages: list[tuple[JobId, TaskId]] = []
+        while page := await datastore.active(pages[-1] if pages else None, 5):
+            assert len(page) <= 5
+            pages += page
+        assert pages == wanted
+
+    async def test_a_task_that_has_ended_is_active_no_more(self, datastore: Datastore) -> None:
+        job_id, (one, two) = await self.submit(datastore, running("n", 1), running("n", 2))
+        await self.update(datastore, job_id, one, state=TaskState.COMPLETED)
+        assert await datastore.active(None, 10) == [(job_id, two)]
+        change = next_change(await self.view(datastore, job_id), state=JobState.CANCELLED)
+        change.end_active = TaskState.CANCELLED
+        await self.write(datastore, change)
+        assert await datastore.active(None, 10) == []
+
+
 class WaitingPromises(DatastoreSuite):
     """See ``waiting`` and ``overdue``."""
 

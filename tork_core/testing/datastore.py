@@ -27,6 +27,7 @@ from tork_core.testing._datastore_listing import ListingPromises, LogPagePromise
 from tork_core.testing._datastore_nodes import LeasePromises, NodePromises
 from tork_core.testing._datastore_reading import LogPromises, ReadingPromises
 from tork_core.testing._datastore_sweeping import (
+    ActivePromises,
     DuePromises,
     RunningPromises,
     WaitingPromises,
@@ -43,6 +44,7 @@ class DatastoreContract(
     FeedPromises,
     MarkPromises,
     DuePromises,
+    ActivePromises,
     WaitingPromises,
     RunningPromises,
     NodePromises,

@@ -128,6 +128,10 @@ class Attempts:
             for execution in ground.executions:
                 execution.grace = 0.0
 
+    async def remove_leftovers(self) -> None:
+        """Remove the scratch folders of workers that died."""
+        await self._scratch.remove_left_behind()
+
     def close(self) -> None:
         """Remove what the attempts shared; none of them runs any more."""
         self._scratch.close()

@@ -74,6 +74,10 @@ class ScratchRoot:
             stale, self._stale = self._stale, []
             await asyncio.shield(asyncio.to_thread(_remove_all, stale))
 
+    async def remove_left_behind(self) -> None:
+        """Remove at once what workers that died have left, not beside the first tasks."""
+        await asyncio.to_thread(lambda: _remove_all(_left_behind(Path(self._temp_dir))))
+
     def close(self) -> None:
         """Remove the worker's folder with all that is in it."""
         if self._root is not None and self._lock is not None:

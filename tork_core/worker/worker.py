@@ -62,6 +62,10 @@ class Worker:
         self._incarnation: Incarnation | None = None
         self._draining = False
 
+    async def remove_leftovers(self) -> None:
+        """Remove the scratch folders of workers that died; the processes are the runtime's."""
+        await self._attempts.remove_leftovers()
+
     def drain(self) -> None:
         """Take no more tasks; :meth:`run` returns when those that run have ended, or have been
         handed back after the grace period."""

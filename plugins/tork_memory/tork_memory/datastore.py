@@ -129,6 +129,12 @@ class MemoryDatastore:
         """Load the jobs and PENDING tasks whose time has come."""
         return self._store().due(limit)
 
+    async def active(
+        self, after: tuple[JobId, TaskId] | None, limit: int
+    ) -> list[tuple[JobId, TaskId]]:
+        """Load active tasks by job and id."""
+        return self._store().active(after, limit)
+
     async def waiting(self) -> list[Waiting]:
         """Sum up the SCHEDULED tasks whose time has come."""
         return self._store().waiting()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from heapq import nsmallest
 
 from tork_core.interfaces.datastore import Due, HeldTask, JobPage, JobView, LogPage, Waiting
 from tork_core.interfaces.environment import Environment
@@ -146,6 +147,11 @@ class MemoryStore:
         now = self.now()
         jobs = self._due_jobs.until(now, limit)
         return Due(now=now, jobs=jobs, tasks=self._tasks.due.until(now, limit))
+
+    def active(self, after: TaskKey | None, limit: int) -> list[TaskKey]:
+        """The active tasks behind one of them, by job and id; those of all jobs are looked at."""
+        keys = ((entry.id, task_id) for entry in self._jobs.values() for task_id in entry.active)
+        return nsmallest(limit, (key for key in keys if after is None or key > after))
 
     def waiting(self) -> list[Waiting]:
         """Sum up the due SCHEDULED tasks, by queue and priority."""

@@ -84,7 +84,7 @@ class Writer:
                 continue
             try:
                 self._transact(batch)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 -- or the thread would die silently
                 # Nobody may wait for ever, and whatever it was, the next batch may do better.
                 _log.exception("sqlite.failed")
                 _fail(batch, Unavailable("datastore", f"{type(error).__name__}: {error}"))

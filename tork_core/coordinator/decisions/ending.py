@@ -59,20 +59,21 @@ def lose(draft: Draft, item: Lost) -> None:
             f"the worker that ran this task was lost {task.lost} times, the last time because "
             f"{item.reason}; it is not tried again: see whether the task ends its worker"
         )
-        _end_failed(draft, task, error, None)
+        end_failed(draft, task, error, None)
         end_job(draft, JobState.FAILED, error)
         return
-    _new_attempt(draft, task, item.reason)
+    new_attempt(draft, task, item.reason)
 
 
 def _hand_back(draft: Draft, task: Task, claim: Claim, item: ReportItem) -> None:
     """A worker gives an attempt back. If its claim was never recorded it may be on its way yet:
     the new attempt makes sure that it is refused when it comes."""
     if task.claim is None or task.claim.key == claim.key:
-        _new_attempt(draft, task, item.error or "handed back by its worker")
+        new_attempt(draft, task, item.error or "handed back by its worker")
 
 
-def _new_attempt(draft: Draft, task: Task, reason: str) -> None:
+def new_attempt(draft: Draft, task: Task, reason: str) -> None:
+    """Send a task to its queue once more, for another worker, and say why."""
     task = draft.edit_task(task)
     task.attempt += 1
     task.claim = None
@@ -95,7 +96,7 @@ def _complete(draft: Draft, task: Task, item: ReportItem) -> None:
 
 def _fail(draft: Draft, task: Task, error: str, log_parts: int | None) -> None:
     """Fail this instance; another follows it up to the user's limit of retries."""
-    task = _end_failed(draft, task, error, log_parts)
+    task = end_failed(draft, task, error, log_parts)
     rule = retry_spec(draft, task.position)
     if rule is None or task.retry >= rule.limit:
         end_job(draft, JobState.FAILED, error)
@@ -107,7 +108,8 @@ def _fail(draft: Draft, task: Task, error: str, log_parts: int | None) -> None:
         schedule(draft, task.position, task.retry + 1)
 
 
-def _end_failed(draft: Draft, task: Task, error: str, log_parts: int | None) -> Task:
+def end_failed(draft: Draft, task: Task, error: str, log_parts: int | None) -> Task:
+    """End this instance of a task as FAILED; what becomes of its job is the caller's."""
     task = draft.move_task(task, TaskState.FAILED, error, log_parts)
     task.log_parts = log_parts
     task.failed_at = draft.now

@@ -16,11 +16,13 @@ from tork_core.coordinator.decisions.inputs import (
     Lost,
     Nudged,
     Reported,
+    Restarted,
     Ripened,
     Submitted,
     Unclaimed,
 )
 from tork_core.coordinator.decisions.recovering import nudge, resend
+from tork_core.coordinator.decisions.restarting import restart
 from tork_core.coordinator.decisions.rules import Rules
 from tork_core.coordinator.decisions.stepping import ripen
 from tork_core.coordinator.decisions.submitting import new_view, submit
@@ -67,6 +69,8 @@ def _apply(draft: Draft, item: Input) -> None:
             cancel(draft)
         case Lost():
             lose(draft, item)
+        case Restarted():
+            restart(draft, item)
         case Unclaimed():
             resend(draft, item)
         case Ripened():

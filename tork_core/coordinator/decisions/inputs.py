@@ -59,6 +59,14 @@ class Lost(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Restarted(msgspec.Struct, frozen=True):
+    """The one process that everything ran in has ended, and this is the next one: what was active
+    then has neither a worker nor a message now."""
+
+    job_id: JobId
+    task_id: TaskId
+
+
 class Unclaimed(msgspec.Struct, frozen=True):
     """The message of a SCHEDULED task, last published by that time, is presumed lost."""
 
@@ -73,7 +81,7 @@ class Cancelled(msgspec.Struct, frozen=True):
     job_id: JobId
 
 
-Input = Submitted | Nudged | Ripened | Claimed | Reported | Lost | Unclaimed | Cancelled
+Input = Submitted | Nudged | Ripened | Claimed | Reported | Lost | Restarted | Unclaimed | Cancelled
 
 
 def tasks_of(item: Input) -> tuple[TaskId, ...]:

@@ -34,6 +34,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     admit_task: Callable[[TaskSpec], TaskSpec] = _unchanged
     log_secrets: Callable[[JobSpec, TaskSpec], Sequence[str]] = _no_secrets
     lost_limit: int = 5
+    restart_limit: int = 100
     patience: timedelta = timedelta(seconds=5)
     resend_delay: timedelta = timedelta(seconds=10)
     resend_limit: timedelta = timedelta(minutes=10)
