@@ -21,6 +21,7 @@ from tork_core.coordinator.decisions.inputs import (
     Lost,
     Nudged,
     Reported,
+    Restarted,
     Ripened,
     Submitted,
     Unclaimed,
@@ -44,9 +45,15 @@ def rules(
     *,
     admit_task: Callable[[TaskSpec], TaskSpec] = lambda spec: spec,
     lost_limit: int = 5,
+    restart_limit: int = 100,
 ) -> Rules:
     """Rules with the language's own functions."""
-    return Rules(functions=BUILTINS, admit_task=admit_task, lost_limit=lost_limit)
+    return Rules(
+        functions=BUILTINS,
+        admit_task=admit_task,
+        lost_limit=lost_limit,
+        restart_limit=restart_limit,
+    )
 
 
 def job(*tasks: TaskSpec | str, **fields: object) -> JobSpec:
@@ -255,6 +262,11 @@ def handed_back(
 def lost(task: Task, node: str = "w1", number: int = 1, reason: str = "w1 is gone") -> Lost:
     """The worker of the attempt is gone."""
     return Lost(JOB, task.id, task.attempt, Claim(node=node, number=number), reason)
+
+
+def restarted(task: Task, since: datetime) -> Restarted:
+    """The process that everything ran in has ended, and the next one began at this time."""
+    return Restarted(JOB, task.id, since)
 
 
 def unclaimed(task: Task, published_before: datetime | None = None) -> Unclaimed:

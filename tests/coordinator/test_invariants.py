@@ -19,6 +19,7 @@ from tests.coordinator.job_story import (
     failed,
     handed_back,
     lost,
+    restarted,
     rules,
     unclaimed,
 )
@@ -48,7 +49,7 @@ JOBS = st.builds(
     defaults=st.one_of(st.none(), st.builds(DefaultsSpec, retry=RETRIES)),
 )
 USUAL = ["claim", "claim", "claim", "complete", "complete", "fail", "fail", "lose", "lose"]
-KINDS = st.sampled_from([*USUAL, "back", "resend", "ripen", "nudge", "cancel", "submit"])
+KINDS = st.sampled_from([*USUAL, "back", "resend", "ripen", "restart", "nudge", "cancel", "submit"])
 STEPS = st.lists(
     st.tuples(
         st.lists(
@@ -92,6 +93,8 @@ def make(story: Story, step: tuple[str, int, int, str, int, str | None]) -> Inpu
             return handed_back(task, node, number)
         case "lose":
             return lost(task, node, number)
+        case "restart":
+            return restarted(task, story.now)
         case "resend":
             return unclaimed(task, story.now)
         case _:

@@ -8,6 +8,7 @@ has to be waited for: no lease, and no sign that a message was lost.
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import structlog
 
@@ -42,6 +43,7 @@ class Recovery:
         self._publisher = publisher
         self._environment = environment
         self._own = own
+        self._since: datetime | None = None
         self._after: tuple[JobId, TaskId] | None = None
         self._sent = 0
         self.finished = asyncio.Event()
@@ -51,11 +53,11 @@ class Recovery:
         goes on where it was when it is called again."""
         if self.finished.is_set():
             return
-        await self._lose_nodes()
+        since = self._since = self._since or await self._lose_nodes()
         while page := await self._datastore.active(self._after, CHUNK):
             inputs: dict[JobId, list[Input]] = {}
             for job_id, task_id in page:
-                inputs.setdefault(job_id, []).append(Restarted(job_id, task_id))
+                inputs.setdefault(job_id, []).append(Restarted(job_id, task_id, since))
             self._sent += await decide_and_publish(
                 self._decider, self._publisher, self._environment, inputs
             )
@@ -64,9 +66,10 @@ class Recovery:
             _log.warning("tasks.recovered", tasks=self._sent, reason="the process was restarted")
         self.finished.set()
 
-    async def _lose_nodes(self) -> None:
-        """First of all, as with every node that is gone: nothing of theirs counts from here on."""
-        _, nodes = await self._datastore.nodes()
+    async def _lose_nodes(self) -> datetime:
+        """First of all, as with every node that is gone; returns the time from which on there are
+        new ones."""
+        now, nodes = await self._datastore.nodes()
         dead = {
             node.id: node.last_heartbeat_at
             for node in nodes
@@ -76,3 +79,4 @@ class Recovery:
         }
         for node_id in await self._datastore.expire(dead) if dead else []:
             _log.info("node.lost", node=node_id, reason="its process has ended")
+        return now

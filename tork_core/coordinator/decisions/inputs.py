@@ -61,10 +61,11 @@ class Lost(msgspec.Struct, frozen=True):
 
 class Restarted(msgspec.Struct, frozen=True):
     """The one process that everything ran in has ended, and this is the next one: what was active
-    then has neither a worker nor a message now."""
+    before its start, at ``since``, has neither a worker nor a message now."""
 
     job_id: JobId
     task_id: TaskId
+    since: datetime
 
 
 class Unclaimed(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from tork_core.coordinator.decisions.draft import Draft
 from tork_core.coordinator.decisions.ending import end_failed, new_attempt
 from tork_core.coordinator.decisions.inputs import Restarted
@@ -20,12 +22,17 @@ def restart(draft: Draft, item: Restarted) -> None:
     task = draft.task(item.task_id)
     if task is None or draft.job.state.ended:
         return
-    if task.state is TaskState.RUNNING:
+    if task.state is TaskState.RUNNING and not _is_new(draft, task.started_at, item):
         _begin_again(draft, task)
-    elif task.state is TaskState.SCHEDULED:
+    elif task.state is TaskState.SCHEDULED and not _is_new(draft, task.published_at, item):
         task = draft.edit_task(task)
         draft.event(task.state.value, task=task, detail=REASON)
         publish(draft, task, ask=True)
+
+
+def _is_new(draft: Draft, at: datetime | None, item: Restarted) -> bool:
+    """Whether something has happened since the start; not, if a clock that was set back says so."""
+    return at is not None and item.since <= at <= draft.now
 
 
 def _begin_again(draft: Draft, task: Task) -> None:
