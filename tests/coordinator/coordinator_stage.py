@@ -141,7 +141,11 @@ class Stage:
         self.tasks: list[asyncio.Task[None]] = []
 
     def coordinator(
-        self, given: Rules | None = None, settings: CoordinatorSettings | None = None
+        self,
+        given: Rules | None = None,
+        settings: CoordinatorSettings | None = None,
+        *,
+        alone: bool = False,
     ) -> tuple[Coordinator, FailingBroker, FailingDatastore]:
         """A coordinator with connections of its own, not running yet."""
         broker, datastore = FailingBroker(self.queues), FailingDatastore(self.store)
@@ -151,6 +155,7 @@ class Stage:
             given or rules(),
             self.environment,
             settings or CoordinatorSettings(),
+            alone=alone,
         )
         return coordinator, broker, datastore
 
@@ -159,6 +164,10 @@ class Stage:
         task = asyncio.create_task(coordinator.run())
         self.tasks.append(task)
         return task
+
+    def lose_broker(self) -> None:
+        """Begin with an empty broker, as the next process does that has it in its memory."""
+        self.queues = MemoryQueues()
 
     async def stop(self, task: asyncio.Task[None]) -> None:
         """Stop a coordinator."""

@@ -39,7 +39,7 @@ tasks:
     run: |
       echo "$TORK_TASK_ID $TORK_ATTEMPT" >> {folder}/starts
       exec 3>> {folder}/ticks
-      (while sleep 0.02; do echo "$TORK_TASK_ID $TORK_ATTEMPT"; done >&3 2>/dev/null) &
+      (while sleep 0.02; do echo "$TORK_TASK_ID $TORK_ATTEMPT"; done) >&3 2>/dev/null &
       sleep {pause}
       printf %s "$TORK_ATTEMPT" > "$TORK_OUTPUT"
 """
