@@ -30,10 +30,16 @@ QUEUES: Mapping[str, tuple[str, Sequence[type[messages.Message]], str]] = {
     messages.JOBS: (
         "coordinators",
         [messages.Hint],
-        "A job may be due for its next step. A new job takes its first step in the commit that "
-        "accepts it, so this queue serves what comes from elsewhere.",
+        "New jobs, and every state that a job enters. A coordinator takes a job's steps in the "
+        "commit they follow from, so what it tells here reaches observers only; what comes from "
+        "elsewhere is delivered: a job may be due for its next step.",
     ),
-    messages.PENDING: ("coordinators", [messages.Hint], "A task may be due: its retry, say."),
+    messages.PENDING: (
+        "coordinators",
+        [messages.Hint],
+        "Tasks that are about to be scheduled, retries too: for observers, as in `jobs`. What "
+        "comes from elsewhere is delivered: a task may be due.",
+    ),
     "default, and any other name": (
         "workers",
         [messages.TaskMessage],
@@ -54,7 +60,8 @@ QUEUES: Mapping[str, tuple[str, Sequence[type[messages.Message]], str]] = {
     messages.HEARTBEAT: (
         "coordinators",
         [messages.Heartbeat],
-        "A node lives, and which claims it holds. The messages live for one interval.",
+        "A node lives, and which claims it holds. The messages live for one interval. The seed "
+        "misspells the name: who observes `hearbeat` sees the same.",
     ),
     "x-*node id*": (
         "that worker alone",
@@ -91,7 +98,8 @@ _ABOUT_QUEUES = f"""\
 {NOTE}
 A message is a hint that something may be done: it can be lost, doubled, late or out of order, and
 nothing breaks, because what is true stands in the datastore
-([why](../explanation/architecture.md)).
+([why](../explanation/architecture.md)). To see what passes,
+[watch the queues](../how-to/watch-queues.md).
 """
 
 _ABOUT_MESSAGES = """

@@ -8,7 +8,7 @@ back. What may be asked of it is in ``api/service.py``, for programs and the net
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from types import TracebackType
@@ -33,6 +33,7 @@ from tork_core.model.answers import JobAnswer
 from tork_core.model.job import Event, JobId, LogPart
 from tork_core.model.reading import Format
 from tork_core.model.spec import JobSpec
+from tork_core.observing import Observation, observe
 from tork_core.plugins import Registry, load
 from tork_core.settings.configuration import Configuration
 from tork_core.settings.core import (
@@ -93,6 +94,7 @@ class Engine:
         self._registry = registry
         self._environment = environment or Environment()
         self._stack = AsyncExitStack()
+        self._broker: Broker | None = None
         self._coordinator: Coordinator | None = None
         self._worker: Worker | None = None
         self._news: News | None = None
@@ -142,7 +144,7 @@ class Engine:
             # Before the runtime: once this has opened, every earlier process is dead, and the
             # runtime finds what its tasks have left.
             datastore = await self._opened(stack, datastores)
-        broker = await self._opened(stack, brokers)
+        broker = self._broker = await self._opened(stack, brokers)
         runtime: Runtime | None = None
         if self.role is not Role.COORDINATOR:
             runtime = await self._open_worker(stack, registry, chain, broker, alone=alone)
@@ -289,6 +291,25 @@ class Engine:
         """Return when the engine has stopped working by itself, which only a fault makes it do."""
         if self._work is not None:
             await asyncio.wait([self._work])
+
+    # -- queues
+
+    @asynccontextmanager
+    async def observe(self, queues: Sequence[str]) -> AsyncGenerator[Observation]:
+        """Give copies of all that passes through these queues while the context is open::
+
+            async with engine.observe(["jobs", "completed"]) as passing:
+                async for passed in passing:
+                    print(passed.queue, passed.message)
+
+        Nothing is taken from the queues, and who reads too slowly loses the oldest copies. The
+        messages are as they travel: secrets and outputs are in them. Iterating raises Unavailable
+        when the broker is gone; entering raises UsageError if no queue is named.
+        """
+        if self._broker is None:
+            raise UsageError("this engine is not open: nothing passes through its queues")
+        async with observe(self._broker, queues) as observation:
+            yield observation
 
     # -- jobs
 

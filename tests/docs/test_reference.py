@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.docs.blocks import ROOT
-from tork_core.model.messages import COORDINATOR_QUEUES
 from tork_core.model.states import JOB_TRANSITIONS, TASK_TRANSITIONS
+from tork_core.model.value_rules import COORDINATOR_QUEUES
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -47,6 +47,6 @@ def test_the_diagrams_of_states_show_the_table_of_transitions(
 
 
 def test_every_queue_of_the_engine_is_in_the_table(generator: Mapping[str, Any]) -> None:
-    # "hearbeat" is the misspelt name of an older version; nothing is routed there.
+    # "hearbeat" is the seed's spelling of heartbeat: only copies go there.
     unused = {"hearbeat", "progress", "redeliveries"}
     assert set(generator["QUEUES"]) >= COORDINATOR_QUEUES - unused

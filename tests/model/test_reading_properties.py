@@ -94,7 +94,7 @@ def test_every_job_survives_yaml_and_json(job: JobSpec):
 
 WORDS = st.text(CHARACTERS.filter(lambda c: c != "\0"), min_size=1, max_size=20).filter(str.strip)
 MAPS = st.dictionaries(WORDS.filter(lambda w: "=" not in w), WORDS, max_size=3)
-QUEUES = WORDS.map(lambda word: "q" + word)
+QUEUES = WORDS.map(lambda word: f"q{word}q").filter(str.isprintable)
 RETRIES = st.builds(RetrySpec, limit=st.integers(1, 10))
 
 

@@ -143,7 +143,7 @@ def test_a_job_is_refused_with(fields: str):
 
 
 OWN_QUEUES = (
-    "jobs pending started completed error heartbeat hearbeat logs progress redeliveries dead"
+    "jobs pending started completed error heartbeat hearbeat logs progress redeliveries dead events"
 )
 
 TASK_REFUSED = {
@@ -155,6 +155,12 @@ TASK_REFUSED = {
         f"queue: {name}": f'.queue: "{name}" is a queue of the engine itself; choose another name'
         for name in OWN_QUEUES.split()
     },
+    **{
+        f"queue: '{name}'": f'.queue: the queue\'s name "{name}" begins or ends with a blank; '
+        "leave that out"
+        for name in (" jobs", "fast ", " x-1")
+    },
+    'queue: "a\\nb"': '.queue: the queue\'s name "a\\nb" holds a character that cannot be printed',
     "queue: x-1": '.queue: "x-1" is a worker\'s own queue; '
     "choose a name that does not begin with x-",
     "queue: 'x-{{ inputs.a }}'": '.queue: "x-{{ inputs.a }}" is a worker\'s own queue; '

@@ -122,7 +122,7 @@ MESSAGES: Mapping[str, msgspec.Struct] = {
     "task-message-least": TaskMessage(
         job_id=JOB, task_id=TASK, attempt=1, spec=TaskSpec(run="true"), sent_at=AT
     ),
-    "hint": Hint(job_id=JOB, task_id=TASK, failures=2, reason="why"),
+    "hint": Hint(job_id=JOB, task_id=TASK, state=JobState.RUNNING, failures=2, reason="why"),
     "hint-least": Hint(job_id=JOB),
     "claims": Claims(node=NODE, claims=[ASKED], failures=2, reason="why"),
     "claims-least": Claims(

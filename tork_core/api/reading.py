@@ -160,6 +160,14 @@ def number(
     raise Refusal(400, f"{name}={_short(', '.join(given))}: {name} is a whole number {bounds}")
 
 
+def queues(request: web.BaseRequest, most: int) -> list[str]:
+    """Return the further queues that the query names (``queue=a&queue=b``)."""
+    given = request.query.getall("queue", [])
+    if len(given) > most or not all(given):
+        raise Refusal(400, f"queue: name up to {most} queues, each with queue=NAME")
+    return given
+
+
 def place(request: web.BaseRequest) -> tuple[datetime, str] | None:
     """Return the job at which a listing begins, as :func:`place_text` has written it."""
     given = request.query.get("until")

@@ -14,6 +14,7 @@ from tork_core.api.routing import Access, Route
 from tork_core.api.service import JobService
 from tork_core.api.streams import Streams, wants_stream
 from tork_core.errors import Conflict
+from tork_core.interfaces.broker import Depth
 from tork_core.interfaces.datastore import LogPage
 from tork_core.model.listings import (
     HealthAnswer,
@@ -28,6 +29,8 @@ MOST_JOBS = MOST_PARTS = 100
 """The longest pages."""
 
 MOST_EVENTS = 1000
+MOST_QUEUES = 100
+"""Queues that one stream watches."""
 
 Parameters = Mapping[str, str]
 
@@ -56,6 +59,9 @@ class Routes:
         yield Route("GET", "/tasks/{id}", self.task)
         yield Route("GET", "/tasks/{id}/log", self.task_log)
         yield Route("GET", "/queues", self.queues)
+        yield Route("GET", "/queues/{name}", self.queue)
+        yield Route("DELETE", "/queues/{name}", self.delete_queue)
+        yield Route("GET", "/queues/{name}/messages", self.messages)
         yield Route("GET", "/nodes", self.nodes)
         yield Route("GET", "/health", self.health, Access.PUBLIC)
 
@@ -147,17 +153,26 @@ class Routes:
 
     async def queues(self, _: web.BaseRequest, __: Parameters) -> web.Response:
         """List the queues."""
-        depths = await self._service.queues()
-        found = [
-            QueueAnswer(
-                name=depth.name,
-                size=depth.ready,
-                subscribers=depth.consumers,
-                unacked=depth.unacked,
-            )
-            for depth in depths
-        ]
-        return answer(200, found)
+        return answer(200, [queue_answer(depth) for depth in await self._service.queues()])
+
+    async def queue(self, _: web.BaseRequest, parameters: Parameters) -> web.Response:
+        """Show a queue."""
+        return answer(200, queue_answer(await self._service.queue(parameters["name"])))
+
+    async def delete_queue(self, _: web.BaseRequest, parameters: Parameters) -> web.Response:
+        """Delete a queue of tasks."""
+        try:
+            await self._service.delete_queue(parameters["name"])
+        except Conflict as error:
+            return failure(400, str(error))
+        return answer(200, {"status": "OK"})
+
+    async def messages(
+        self, request: web.BaseRequest, parameters: Parameters
+    ) -> web.StreamResponse:
+        """Stream what passes through a queue, and through those that the query names."""
+        names = [parameters["name"], *reading.queues(request, MOST_QUEUES - 1)]
+        return await self._streams.watch(request, list(dict.fromkeys(names)))
 
     async def nodes(self, _: web.BaseRequest, __: Parameters) -> web.Response:
         """List the nodes."""
@@ -169,6 +184,13 @@ class Routes:
         if problem is None:
             return answer(200, HealthAnswer(status="UP", version=__version__))
         return answer(503, HealthAnswer(status="DOWN", version=__version__, error=problem))
+
+
+def queue_answer(depth: Depth) -> QueueAnswer:
+    """Return a queue as readers get it."""
+    return QueueAnswer(
+        name=depth.name, size=depth.ready, subscribers=depth.consumers, unacked=depth.unacked
+    )
 
 
 def _links(path: str, number: int, size: int, pages: int, until: str | None) -> dict[str, str]:

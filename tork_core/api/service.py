@@ -7,8 +7,16 @@ chain's ``show`` functions: secrets are hidden.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -18,17 +26,21 @@ from tork_core.api.accepting import read_submission
 from tork_core.coordinator.coordinator import Coordinator
 from tork_core.coordinator.following import MissingLog, News, follow, wait_for_end
 from tork_core.coordinator.requests import Accepted
-from tork_core.errors import NotFound, Unavailable
+from tork_core.errors import Conflict, NotFound, Unavailable
 from tork_core.expressions import FunctionTable
 from tork_core.interfaces.broker import Broker, Depth
 from tork_core.interfaces.datastore import Datastore, JobPage, JobView, LogPage
 from tork_core.middleware.chain import Chain, shown_event
 from tork_core.model.answers import JobAnswer, TaskAnswer, accepted_answer, job_answer
 from tork_core.model.job import Event, Job, JobId, JobRecord, LogPart, TaskId
-from tork_core.model.messages import HEARTBEAT
+from tork_core.model.messages import HEARTBEAT, SEED_HEARTBEAT
 from tork_core.model.node import Node, NodeState
+from tork_core.model.problems import quoted
 from tork_core.model.reading import Format
 from tork_core.model.spec import JobSpec
+from tork_core.model.states import TaskState
+from tork_core.model.value_rules import WORKER_QUEUE_PREFIX, special_queue
+from tork_core.observing import Observation, observe
 
 T = TypeVar("T")
 
@@ -117,7 +129,17 @@ class JobService:
 
     async def job(self, job_id: JobId) -> JobAnswer:
         """Return a job with its execution; raises NotFound."""
-        return await self._shown(job_answer(await self._stored(job_id)))
+        answer = job_answer(await self._stored(job_id))
+        shown = await self._shown(answer)
+        unserved = await self._unserved(answer)
+        if not unserved:
+            return shown
+        names = {
+            task.queue: None
+            for stored, task in zip(answer.execution, shown.execution, strict=True)
+            if stored.queue in unserved and stored.state is TaskState.SCHEDULED and task.queue
+        }
+        return msgspec.structs.replace(shown, unserved_queues=list(names))
 
     async def task(self, task_id: TaskId) -> TaskAnswer:
         """Return one instance of a task; raises NotFound."""
@@ -222,6 +244,37 @@ class JobService:
             found.setdefault(name, Depth(name))
         return [found[name] for name in sorted(found)]
 
+    async def queue(self, name: str) -> Depth:
+        """Return one queue, also by the seed's spelling of ``heartbeat``; raises NotFound."""
+        wanted = HEARTBEAT if name == SEED_HEARTBEAT else name
+        for depth in await self.queues():
+            if depth.name == wanted:
+                return depth
+        raise NotFound(f"there is no queue {quoted(name)}")
+
+    async def delete_queue(self, name: str) -> None:
+        """Delete a queue of tasks with the messages that wait in it.
+
+        The tasks are not lost: while their jobs live, they are sent again. Raises NotFound, and
+        Conflict for a queue of the engine itself.
+        """
+        if special_queue(name):
+            raise Conflict(f"{quoted(name)} is a queue of the engine itself; it cannot be deleted")
+        await self.queue(name)
+        await self._broker.delete(name)
+
+    @asynccontextmanager
+    async def observe(self, queues: Sequence[str]) -> AsyncGenerator[Observation]:
+        """Give copies of what passes through these queues, as they are: with secrets and outputs.
+
+        Raises NotFound for the own queue of a worker that is not there.
+        """
+        for name in queues:
+            if name.startswith(WORKER_QUEUE_PREFIX):
+                await self.queue(name)
+        async with observe(self._broker, queues) as observation:
+            yield observation
+
     async def health(self) -> str | None:
         """Return what is wrong, None if everything answers."""
         checks: list[tuple[str, Callable[[], Awaitable[object]]]] = [
@@ -254,6 +307,13 @@ class JobService:
         if isinstance(job, JobSpec) or len(job) <= LARGE:
             return read_submission(job, format, self._functions)
         return await self._aside(lambda: read_submission(job, format, self._functions))
+
+    async def _unserved(self, job: JobAnswer) -> set[str]:
+        """Return the queues in which tasks of a job wait though no worker serves them."""
+        waiting = {
+            task.queue for task in job.execution if task.state is TaskState.SCHEDULED and task.queue
+        }
+        return {name for name in waiting if not (await self._broker.depth(name)).consumers}
 
     async def _stored(self, job_id: JobId) -> JobRecord:
         record = await self._datastore.job(job_id)

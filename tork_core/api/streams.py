@@ -1,25 +1,30 @@
-"""A job's events and log as server-sent events: live, and resumable.
+"""Server-sent events: a job's events and log, live and resumable; and what passes through queues.
 
-Each message's id says how far both have come (``EVENT-PART``), so that a reader that comes back
-with ``Last-Event-ID`` goes on where it was. When the job has ended, so does the stream; coming
-back after that is answered 204, which tells browsers to stay away.
+Each message's id about a job says how far both have come (``EVENT-PART``), so that a reader that
+comes back with ``Last-Event-ID`` goes on where it was. When the job has ended, so does the stream;
+coming back after that is answered 204, which tells browsers to stay away. What passes through
+queues is not kept: it is seen by who is there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 
 import msgspec
 from aiohttp import hdrs, web
 
 from tork_core.api.failures import NAME, REQUEST_ID, Refusal
+from tork_core.api.passing import passed_answers
 from tork_core.api.service import JobService
 from tork_core.coordinator.following import MissingLog
 from tork_core.errors import NotFound, Unavailable
 from tork_core.model.job import Event, JobId, LogPart
+from tork_core.model.listings import PassedAnswer
+from tork_core.observing import Observation
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a comment shows that the connection lives."""
@@ -63,20 +68,47 @@ class Streams:
                 await asyncio.wait([first], timeout=1.0)
                 if first.done() and first.result() is None:
                     return web.Response(status=204)
-                response = web.StreamResponse(
-                    headers={
-                        hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8",
-                        hdrs.CACHE_CONTROL: "no-store",
-                        "X-Accel-Buffering": "no",
-                        REQUEST_ID: request[NAME],
-                    }
-                )
-                await response.prepare(request)
+                response = await _begin(request)
                 if request.method != hdrs.METH_HEAD:
                     await self._send(response, job_id, items, first, (event, part))
             finally:
                 first.cancel()
         return response
+
+    async def watch(self, request: web.BaseRequest, queues: Sequence[str]) -> web.StreamResponse:
+        """Answer with what passes through queues from now on, until the reader or the server goes.
+
+        Entering has begun the observation, so nothing that follows the first comment is missed.
+        """
+        async with self._service.observe(queues) as observation:
+            response = await _begin(request)
+            if request.method != hdrs.METH_HEAD:
+                await self._watch(response, observation)
+        return response
+
+    async def _watch(self, response: web.StreamResponse, observation: Observation) -> None:
+        closing = asyncio.ensure_future(self._closing.wait())
+        upcoming = asyncio.ensure_future(observation.batch())
+        try:
+            await response.write(b": watching\n\n")
+            while not closing.done():
+                await asyncio.wait(
+                    [upcoming, closing],
+                    timeout=self._keep_alive,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if upcoming.done():
+                    shown = passed_answers(upcoming.result(), datetime.now(UTC))
+                    await response.write(b"".join(map(_passed, shown)))
+                    upcoming = asyncio.ensure_future(observation.batch())
+                elif not closing.done():
+                    await response.write(b": still here\n\n")
+        except (Unavailable, ConnectionError):
+            return
+        finally:
+            closing.cancel()
+            upcoming.cancel()
+            await asyncio.wait([upcoming])
 
     async def _send(
         self,
@@ -111,6 +143,23 @@ class Streams:
             closing.cancel()
             upcoming.cancel()
             await asyncio.wait([upcoming])
+
+
+async def _begin(request: web.BaseRequest) -> web.StreamResponse:
+    response = web.StreamResponse(
+        headers={
+            hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8",
+            hdrs.CACHE_CONTROL: "no-store",
+            "X-Accel-Buffering": "no",
+            REQUEST_ID: request[NAME],
+        }
+    )
+    await response.prepare(request)
+    return response
+
+
+def _passed(item: PassedAnswer) -> bytes:
+    return b"event: passed\ndata: %s\n\n" % msgspec.json.encode(item)
 
 
 def _position(request: web.BaseRequest) -> tuple[int, int]:

@@ -18,11 +18,12 @@ from tork_core.coordinator.publishing import Publisher
 from tork_core.coordinator.recovery import Recovery
 from tork_core.coordinator.requests import Accepted, Requests
 from tork_core.coordinator.sweeper import Sweeper
-from tork_core.interfaces.broker import Broker, Outgoing
+from tork_core.heartbeats import heartbeat_messages
+from tork_core.interfaces.broker import Broker
 from tork_core.interfaces.datastore import Datastore
 from tork_core.interfaces.environment import Environment
 from tork_core.model.job import JobId
-from tork_core.model.messages import HEARTBEAT, Heartbeat, encode
+from tork_core.model.messages import Heartbeat
 from tork_core.model.node import Node, NodeKind
 from tork_core.model.spec import JobSpec
 from tork_core.settings.core import CoordinatorSettings
@@ -147,5 +148,5 @@ class Coordinator:
             await asyncio.sleep(interval)
 
     async def _publish_beat(self, lifetime: float) -> None:
-        body = encode(Heartbeat(node=self.node))
-        await self._broker.publish([Outgoing(HEARTBEAT, body, lifetime=lifetime)])
+        beat = Heartbeat(node=self.node)
+        await self._broker.publish(heartbeat_messages(beat, lifetime=lifetime))

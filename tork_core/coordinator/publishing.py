@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tork_core.coordinator.deciding import Decided
 from tork_core.coordinator.decisions.draft import Dispatch, Order, Verdict
@@ -10,8 +10,19 @@ from tork_core.coordinator.decisions.rules import Rules
 from tork_core.interfaces.broker import Broker, Outgoing
 from tork_core.interfaces.datastore import Datastore
 from tork_core.model.job import JobId, TaskId
-from tork_core.model.messages import EVENTS, Notice, Orders, TaskMessage, encode, node_queue
+from tork_core.model.messages import (
+    EVENTS,
+    JOBS,
+    PENDING,
+    Hint,
+    Notice,
+    Orders,
+    TaskMessage,
+    encode,
+    node_queue,
+)
 from tork_core.model.spec import JobSpec, TaskSpec
+from tork_core.model.states import JobState, TaskState
 
 
 class Publisher:
@@ -35,6 +46,7 @@ class Publisher:
         if changed:
             ended = [job.id for job in changed if job.state.ended]
             messages.append(notice(Notice(jobs=[job.id for job in changed], ended=ended)))
+            messages += _hops(decided)
         if messages:
             await self._broker.publish(messages)
         return len(tasks)
@@ -87,3 +99,24 @@ def order_messages(orders: Iterable[Order]) -> list[Outgoing]:
 def notice(news: Notice) -> Outgoing:
     """A message that reaches observers only."""
     return Outgoing(EVENTS, encode(news), deliver=False)
+
+
+def _hops(decided: Decided) -> Iterator[Outgoing]:
+    """Tell observers of ``jobs`` and ``pending`` what would have gone through these queues.
+
+    The steps were taken in the commit itself, so nothing is delivered. A retry that has to wait
+    is told of when its time has come.
+    """
+    for found in decided.outcomes:
+        change = found.change
+        if change is None:
+            continue
+        job_id = found.job_id
+        for event in change.events:
+            if event.task_id is None:
+                hint = Hint(job_id=job_id, state=JobState(event.state))
+                yield Outgoing(JOBS, encode(hint), deliver=False)
+        for task_id in change.specs:
+            if change.tasks[task_id].state is not TaskState.PENDING:
+                hint = Hint(job_id=job_id, task_id=task_id)
+                yield Outgoing(PENDING, encode(hint), deliver=False)

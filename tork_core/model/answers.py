@@ -119,6 +119,8 @@ class JobAnswer(Answer, frozen=True, kw_only=True):
     result: str | None = None
     error: str | None = None
     progress: float = 0.0
+    unserved_queues: list[str] | None = None
+    """Queues in which tasks of the job wait though no worker serves them."""
 
 
 def job_answer(record: JobRecord) -> JobAnswer:

@@ -66,6 +66,24 @@ class QueueAnswer(Answer, frozen=True, omit_defaults=False, kw_only=True):
     unacked: int
 
 
+class PassedAnswer(Answer, frozen=True, kw_only=True):
+    """What passed through a queue: ids and states, and nothing that a task was given or wrote.
+
+    A message that tells of several tasks is shown as several of these.
+    """
+
+    queue: str
+    kind: str
+    at: datetime
+    job_id: str | None = None
+    task_id: str | None = None
+    attempt: int | None = None
+    state: str | None = None
+    node: str | None = None
+    claim: int | None = None
+    """The node's own number of a claim: what grants and stops name instead of a task."""
+
+
 class NodeAnswer(Answer, frozen=True, kw_only=True):
     """A worker or a coordinator: one start of a process."""
 

@@ -17,6 +17,8 @@ from tork_core.errors import TorkError
 from tork_core.model.job import JobId, LogPart, TaskId
 from tork_core.model.node import Node
 from tork_core.model.spec import TaskSpec
+from tork_core.model.states import JobState
+from tork_core.model.value_rules import WORKER_QUEUE_PREFIX
 
 VERSION = 1
 
@@ -32,16 +34,17 @@ EVENTS = "events"
 """A topic, not a queue: tells observers which jobs have new events or log parts."""
 
 DEFAULT_QUEUE = "default"
-COORDINATOR_QUEUES = frozenset(
-    {JOBS, PENDING, STARTED, COMPLETED, ERROR, HEARTBEAT, "hearbeat", LOGS, "progress"}
-    | {"redeliveries", DEAD, EVENTS}
-)
-"""Names that no task may be routed to."""
+SEED_HEARTBEAT = "hearbeat"
+"""The seed's spelling of ``heartbeat``: a topic under which heartbeats can be observed too."""
+
+
+NODE_QUEUE = WORKER_QUEUE_PREFIX
+"""Begins the names of the workers' own queues."""
 
 
 def node_queue(node_id: str) -> str:
     """The queue that a worker's incarnation alone consumes."""
-    return f"x-{node_id}"
+    return f"{NODE_QUEUE}{node_id}"
 
 
 class Undecodable(TorkError):
@@ -77,10 +80,16 @@ class TaskMessage(Message, kw_only=True):
 
 
 class Hint(Message, kw_only=True):
-    """Something may be due for a job (queue ``jobs``) or a task of it (queue ``pending``)."""
+    """Something may be due for a job (queue ``jobs``) or a task of it (queue ``pending``).
+
+    A job's step is taken in the commit that it follows from, so most hints reach observers only:
+    one on ``jobs`` for every state that a job enters, named by ``state``, and one on ``pending``
+    for every task that was about to be scheduled.
+    """
 
     job_id: JobId
     task_id: TaskId | None = None
+    state: JobState | None = None
 
 
 class ClaimItem(msgspec.Struct, omit_defaults=True, rename="camel", kw_only=True):

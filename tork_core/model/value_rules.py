@@ -30,9 +30,10 @@ COORDINATOR_QUEUES = frozenset(
         "progress",
         "redeliveries",
         "dead",
+        "events",
     }
 )
-"""Queues of the engine itself: no task may be sent to one."""
+"""Queues and topics of the engine itself: no task may be sent to one."""
 
 WORKER_QUEUE_PREFIX = "x-"
 """Begins the name of a worker's own queue, by which coordinators reach it."""
@@ -102,18 +103,42 @@ def queue(text: str) -> str | None:
     """A queue of workers, and none that the engine uses itself."""
     if not text.strip():
         return "a queue may be left out, but not be empty"
-    if text.partition(TEMPLATE)[0].startswith(WORKER_QUEUE_PREFIX):
+    if TEMPLATE not in text:
+        return queue_name(text)
+    return _own_queue(text) if text.partition(TEMPLATE)[0].startswith(WORKER_QUEUE_PREFIX) else None
+
+
+def queue_name(text: str) -> str | None:
+    """The name of a queue of workers, as it is: nothing in it is a template."""
+    problem = _own_queue(text)
+    if problem is not None:
+        return problem
+    if not text.strip():
+        return "a queue needs a name"
+    if text != text.strip():
+        # Nobody would see why no worker serves it.
+        return f"the queue's name {quoted(text)} begins or ends with a blank; leave that out"
+    if not text.isprintable():
+        return f"the queue's name {quoted(text)} holds a character that cannot be printed"
+    size = len(text.encode())
+    if size > _LONGEST_QUEUE:
+        return f"a queue's name may have up to {_LONGEST_QUEUE} bytes, this one has {size}"
+    return None
+
+
+def special_queue(name: str) -> bool:
+    """Whether a queue is the engine's: coordinators consume it, or one worker alone does."""
+    return name in COORDINATOR_QUEUES or name.startswith(WORKER_QUEUE_PREFIX)
+
+
+def _own_queue(text: str) -> str | None:
+    if text.startswith(WORKER_QUEUE_PREFIX):
         return (
             f"{quoted(text)} is a worker's own queue; "
             f"choose a name that does not begin with {WORKER_QUEUE_PREFIX}"
         )
-    if TEMPLATE in text:
-        return None
     if text in COORDINATOR_QUEUES:
         return f"{quoted(text)} is a queue of the engine itself; choose another name"
-    size = len(text.encode())
-    if size > _LONGEST_QUEUE:
-        return f"a queue's name may have up to {_LONGEST_QUEUE} bytes, this one has {size}"
     return None
 
 

@@ -8,7 +8,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from tork_core.model.messages import COORDINATOR_QUEUES, DEFAULT_QUEUE
+from tork_core.model import value_rules
+from tork_core.model.messages import DEFAULT_QUEUE
 from tork_core.model.problems import quoted
 from tork_core.model.source import MAX_BYTES
 from tork_core.model.units import parse_cpus, parse_duration, parse_memory
@@ -78,10 +79,9 @@ def _check_queues(queues: Mapping[str, int]) -> None:
     if not queues:
         raise ValueError("names no queue")
     for name, concurrency in queues.items():
-        if name in COORDINATOR_QUEUES or name.startswith("x-"):
-            raise ValueError(f"{quoted(name)} is a queue of the engine's own")
-        if not name.strip() or len(name.encode()) > 255 or not name.isprintable():
-            raise ValueError(f"{quoted(name)} is no name of a queue")
+        problem = value_rules.queue_name(name)
+        if problem is not None:
+            raise ValueError(problem)
         if not 1 <= concurrency <= MAX_CONCURRENCY:
             raise ValueError(
                 f"{quoted(f'{name}:{concurrency}')}: run 1 to {MAX_CONCURRENCY:,} tasks at once"

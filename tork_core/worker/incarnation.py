@@ -11,16 +11,15 @@ import msgspec
 import structlog
 
 from tork_core.errors import Unavailable
-from tork_core.interfaces.broker import Broker, Outgoing
+from tork_core.heartbeats import heartbeat_messages
+from tork_core.interfaces.broker import Broker
 from tork_core.interfaces.environment import Environment
 from tork_core.model.messages import (
-    HEARTBEAT,
     Heartbeat,
     Orders,
     ReportItem,
     Undecodable,
     decoder,
-    encode,
     node_queue,
 )
 from tork_core.model.node import Node as NodeRow
@@ -204,8 +203,8 @@ class Incarnation:
         row.task_count = sum(holding.phase is Phase.GRANTED for holding in held)
         beat = Heartbeat(node=row, claims=[holding.item for holding in held])
         lifetime = self._cluster.heartbeat_interval
-        message = Outgoing(HEARTBEAT, encode(beat), mandatory=True, lifetime=lifetime)
-        if await self._broker.publish([message]):
+        messages = heartbeat_messages(beat, lifetime=lifetime, mandatory=True)
+        if await self._broker.publish(messages):
             return False
         if sent_at < node.lapses_at:
             node.renewed_at = sent_at
