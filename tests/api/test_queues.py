@@ -221,6 +221,14 @@ async def test_a_job_says_which_queues_nobody_serves(api: Any) -> None:
     assert "unservedQueues" not in await api.get(f"/jobs/{job['id']}")
 
 
+async def test_a_queue_whose_last_worker_has_gone_is_unserved(api: Any) -> None:
+    await api.ended((await api.submit())["id"])
+    await api.engine.drain()
+    assert (await api.get("/queues/default"))["subscribers"] == 0
+    job = await api.submit()
+    assert (await api.get(f"/jobs/{job['id']}"))["unservedQueues"] == ["default"]
+
+
 @pytest.mark.parametrize(
     "job",
     [

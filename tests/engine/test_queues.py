@@ -46,9 +46,7 @@ async def test_a_program_sees_what_passes_through_queues(make_engine: MakeEngine
 @pytest.mark.parametrize("name", ["heartbeat", "hearbeat"])
 async def test_heartbeats_pass_under_both_names(make_engine: MakeEngine, name: str) -> None:
     async with make_engine() as engine, engine.observe([name]) as passing:
-        async with asyncio.timeout(20):
-            async for passed in passing:
-                break
+        [passed, *_] = await asyncio.wait_for(passing.batch(), 20)
     assert passed.queue == name
     assert isinstance(passed.message, Heartbeat)
 

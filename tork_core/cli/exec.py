@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
 import sys
 from collections.abc import Mapping
@@ -14,15 +15,21 @@ import click
 import msgspec
 
 from tork_core import logs
+from tork_core.api.accepting import read_submission
 from tork_core.cli.job_file import read_inputs, read_job_file
 from tork_core.cli.options import Setup, configured_command
 from tork_core.cli.progress import Progress
+from tork_core.cli.terminal import cell
+from tork_core.cli.waiting import queue_of
 from tork_core.engine import Engine
 from tork_core.errors import Conflict
 from tork_core.model.answers import JobAnswer
-from tork_core.model.job import JobId
+from tork_core.model.job import Event, JobId
 from tork_core.model.reading import Format
+from tork_core.model.spec import JobSpec
 from tork_core.model.states import JobState
+from tork_core.model.value_rules import TEMPLATE
+from tork_core.settings.configuration import Configuration
 from tork_core.settings.core import (
     BrokerChoice,
     CoordinatorSettings,
@@ -37,8 +44,9 @@ HELP = """\
 Run the job in FILE here, to its end, and show what happens.
 
 FILE is YAML or JSON; - reads standard input. Broker and datastore are in memory, so nothing has to
-run beside this command. Tasks run in containers unless --runtime says otherwise; the shell runtime
-gives no isolation: tasks run as you do.
+run beside this command; it serves the queues of the job, beside those of --queue. Tasks run in
+containers unless --runtime says otherwise; the shell runtime gives no isolation: tasks run as you
+do.
 
 \b
 Examples:
@@ -118,9 +126,13 @@ class _Run:
         self._setup = setup
         self._progress = Progress(output)
         self.signal: int | None = None
+        self._told: set[str] = set()
 
     async def run(self, job: bytes, format: Format, inputs: Mapping[str, str]) -> JobAnswer:
         setup = self._setup
+        spec = read_submission(job, format, setup.registry.functions)
+        configuration = _serving(spec, setup.configuration)
+        served = configuration[WorkerSettings].queues
         job_id: JobId | None = None
         ended = False
         me = asyncio.current_task()
@@ -136,18 +148,47 @@ class _Run:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop, number)
-        engine = Engine(configuration=setup.configuration, registry=setup.registry)
+        engine = Engine(configuration=configuration, registry=setup.registry)
         async with engine, asyncio.TaskGroup() as group:
-            job_id = await engine.submit(job, format=format, inputs=inputs)
+            job_id = await engine.submit(spec, inputs=inputs)
             self._progress.begin(await engine.job(job_id))
             async for item in engine.follow(job_id):
                 self._progress.show(item)
+                queue = queue_of(item) if isinstance(item, Event) else None
+                if queue is not None and queue not in served:
+                    await self._tell_unserved(engine, job_id, queue)
             found = await engine.job(job_id)
             ended = True
             self._progress.end(found)
             return found
 
+    async def _tell_unserved(self, engine: Engine, job_id: JobId, queue: str) -> None:
+        """A template has given a queue that could not be known: others may serve it, or nobody."""
+        if queue in self._told or not (await engine.job(job_id)).unserved_queues:
+            return
+        self._told.add(queue)
+        self._progress.note(
+            f"no worker serves queue {cell(queue)}: its tasks wait; press Ctrl-C, and run this "
+            f"again with --queue {shlex.quote(f'{cell(queue)}:1')}"
+        )
+
     async def _cancel(self, engine: Engine, job_id: JobId) -> None:
         self._progress.note("cancelling; press Ctrl-C again to stop at once")
         with contextlib.suppress(Conflict):  # it has ended in the meantime
             await engine.cancel(job_id)
+
+
+def _serving(job: JobSpec, configuration: Configuration) -> Configuration:
+    """Have the worker serve the job's queues too: nobody else is there to do it."""
+    worker = configuration[WorkerSettings]
+    names = [task.queue for task in job.tasks]
+    if job.defaults is not None:
+        names.append(job.defaults.queue)
+    slots = max(worker.queues.values())
+    missing = {
+        name: slots for name in names if name and TEMPLATE not in name and name not in worker.queues
+    }
+    if not missing:
+        return configuration
+    queues = {**worker.queues, **missing}
+    return configuration.with_(worker.but(queues=queues))

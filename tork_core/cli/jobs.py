@@ -73,7 +73,7 @@ def get(client: Client, id: str, as_json: bool) -> None:
         click.echo()
         rows = [_task_row(task) for task in job.execution]
         print_table(rows, ("TASK", "STATE", "QUEUE", "NODE", "TOOK", "ERROR"))
-    for note in notes(client, job):
+    for note in notes(job):
         click.echo(f"\n{note}")
 
 

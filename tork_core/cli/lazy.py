@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "logs": Lazy("tork_core.cli.logs", "logs", "Print the log of a job or a task."),
     "why": Lazy("tork_core.cli.why", "why", "Tell what has happened to a job, in words."),
     "cancel": Lazy("tork_core.cli.jobs", "cancel", "Cancel a job."),
+    "queues": Lazy("tork_core.cli.queues", "queues", "List the queues of a server; watch them."),
     "validate": Lazy("tork_core.cli.validate", "validate", "Check job files without running them."),
     "expr": Lazy("tork_core.cli.expr", "expr", "Try out an expression."),
     "plugins": Lazy("tork_core.cli.plugins", "plugins", "List installed plugins."),

@@ -12,6 +12,7 @@ import click
 
 from tork_core.cli.progress import Progress
 from tork_core.cli.terminal import clean
+from tork_core.cli.waiting import Watchman
 from tork_core.client import Answer, Client
 from tork_core.model.answers import JobAnswer
 from tork_core.model.job import Event
@@ -22,8 +23,11 @@ def follow(client: Client, job_id: str, output: TextIO) -> Answer[JobAnswer]:
     progress = Progress(output)
     with _goes_on(job_id):
         progress.begin(client.job(job_id).value)
-        for item in client.follow(job_id, on_loss=note_loss):
+        watchman = Watchman(client, job_id, progress.note)
+        for item in client.follow(job_id, on_loss=note_loss, on_quiet=watchman.look):
             progress.show(item)
+            if isinstance(item, Event):
+                watchman.hear(item)
     job = client.job(job_id)
     progress.end(job.value)
     return job
@@ -32,15 +36,22 @@ def follow(client: Client, job_id: str, output: TextIO) -> Answer[JobAnswer]:
 def wait(client: Client, job_id: str) -> Answer[JobAnswer]:
     """Wait for a job's end and return it; a terminal shows meanwhile what it is doing."""
     with _goes_on(job_id), _status(job_id) as update:
-        for item in client.follow(job_id, on_loss=note_loss):
+        watchman = Watchman(client, job_id, note)
+        for item in client.follow(job_id, on_loss=note_loss, on_quiet=watchman.look):
             if isinstance(item, Event) and item.task_id is not None:
                 update(f"{clean(item.name)}: {item.state}")
+                watchman.hear(item)
     return client.job(job_id)
 
 
 def note_loss(reason: str) -> None:
     """Say that the connection broke, and that it is not the end."""
-    click.echo(f"Note: {reason}; trying again", err=True)
+    note(f"{reason}; trying again")
+
+
+def note(text: str) -> None:
+    """Say something beside what was asked for."""
+    click.echo(f"Note: {text}", err=True)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def why(client: Client, id: str, as_json: bool) -> None:
     for event in events:
         click.echo(f"{moment(event.at)}  {words(event)}")
     if events and not any(_ends(event) for event in events):
-        for note in notes(client, client.job(id).value):
+        for note in notes(client.job(id).value):
             click.echo(note)
 
 

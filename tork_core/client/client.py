@@ -14,10 +14,11 @@ from tork_core.client.address import DEFAULT_SERVER, Address
 from tork_core.client.answers import Answer, decode
 from tork_core.client.connection import Refused, Unreachable, exchange
 from tork_core.client.following import Follower, News
+from tork_core.client.queue_watching import QueueWatch
 from tork_core.errors import Conflict, NotFound, Unavailable, UsageError
 from tork_core.model.answers import JobAnswer
 from tork_core.model.job import Event
-from tork_core.model.listings import JobSummary, LogPartAnswer, Page, QueueAnswer
+from tork_core.model.listings import JobSummary, LogPartAnswer, Page, PassedAnswer, QueueAnswer
 
 if TYPE_CHECKING:
     # It brings the reader of YAML along, which no other call needs.
@@ -105,12 +106,17 @@ class Client:
             after = decode(bytes(page[-1]), Event).number
 
     def follow(
-        self, job_id: str, *, on_loss: Callable[[str], None] = lambda reason: None
+        self,
+        job_id: str,
+        *,
+        on_loss: Callable[[str], None] = lambda reason: None,
+        on_quiet: Callable[[], None] = lambda: None,
     ) -> Iterator[News]:
         """Yield a job's events and log, live, until it has ended.
 
         The whole log of an attempt comes before the event of its end. A connection that breaks is
-        opened again, and ``on_loss`` is told why it broke.
+        opened again, and ``on_loss`` is told why it broke; ``on_quiet`` is called every now and
+        then while nothing happens.
         """
         return Follower(
             self.address,
@@ -118,6 +124,7 @@ class Client:
             self._headers,
             patience=self._patience,
             on_loss=on_loss,
+            on_quiet=on_quiet,
         ).run()
 
     # -- logs
@@ -152,6 +159,38 @@ class Client:
         """Return the queues that there are."""
         return Answer(self._call("GET", "/queues"), list[QueueAnswer])
 
+    def queue(self, name: str) -> Answer[QueueAnswer]:
+        """Return one queue."""
+        return Answer(self._call("GET", f"/queues/{_segment(name)}"), QueueAnswer)
+
+    def delete_queue(self, name: str) -> Answer[Mapping[str, str]]:
+        """Delete a queue of tasks with what waits in it; the tasks are sent again."""
+        return Answer(self._call("DELETE", f"/queues/{_segment(name)}"), dict[str, str])
+
+    def watch_queues(
+        self,
+        *names: str,
+        on_loss: Callable[[str], None] = lambda reason: None,
+        on_quiet: Callable[[], None] = lambda: None,
+    ) -> Iterator[PassedAnswer]:
+        """Yield what passes through these queues from now on, for ever.
+
+        A connection that breaks is opened again, and ``on_loss`` is told why it broke; what passes
+        in between is not seen. ``on_quiet`` is called when the watching has begun, and every now
+        and then while nothing passes.
+        """
+        if not names:
+            raise UsageError("name a queue to watch")
+        others = urlencode([("queue", name) for name in names[1:]])
+        return QueueWatch(
+            self.address,
+            f"/queues/{_segment(names[0])}/messages?{others}",
+            self._headers,
+            patience=self._patience,
+            on_loss=on_loss,
+            on_quiet=on_quiet,
+        ).run()
+
     def _call(
         self,
         method: str,
@@ -173,10 +212,12 @@ class Client:
 
 
 def _segment(id: str) -> str:
-    """Return an id as a segment of a path, whatever a user wrote."""
+    """Return an id or a name as a segment of a path, whatever a user wrote."""
     if not id.strip():
-        raise UsageError("the id is empty")
-    return quote(id.encode(errors="surrogateescape"), safe="")
+        raise UsageError("the id or the name is empty")
+    segment = quote(id.encode(errors="surrogateescape"), safe="")
+    # What stands for a folder must not be taken for one on the way.
+    return segment.replace(".", "%2E") if segment in (".", "..") else segment
 
 
 def _printable(text: str) -> bool:

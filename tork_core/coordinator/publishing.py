@@ -41,12 +41,11 @@ class Publisher:
         tasks = await self._task_messages(decided)
         orders = [order for found in decided.outcomes for order in found.orders]
         orders += [Order(held.claim, Verdict.STOPPED) for held in decided.ended]
-        messages = tasks + order_messages(orders)
+        messages = [*_hops(decided), *tasks, *order_messages(orders)]
         changed = [found.change.job for found in decided.outcomes if found.change is not None]
         if changed:
             ended = [job.id for job in changed if job.state.ended]
             messages.append(notice(Notice(jobs=[job.id for job in changed], ended=ended)))
-            messages += _hops(decided)
         if messages:
             await self._broker.publish(messages)
         return len(tasks)

@@ -71,6 +71,11 @@ class Configuration:
         """Return a configuration of ready settings, for programs that embed an engine."""
         return cls({type(item): item for item in settings})
 
+    def with_(self, *settings: Settings) -> Configuration:
+        """Return the same configuration with these settings in the place of its own."""
+        changed = {**self._settings, **{type(item): item for item in settings}}
+        return Configuration(changed, self.values, self.notices)
+
     def __getitem__(self, settings: type[S]) -> S:
         found = self._settings.get(settings)
         if found is None:

@@ -8,9 +8,11 @@ import re
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from tork_core.settings.kinds import Hidden, Items, Kind, Maybe, Pairs, Switch, kind_of
+
+S = TypeVar("S", bound="Settings")
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
@@ -115,6 +117,10 @@ class Settings:
     if typing.TYPE_CHECKING:
         # dataclass_transform does not know a default that is given by position, as option's is.
         def __init__(self, **values: Any) -> None: ...
+
+    def but(self: S, **values: object) -> S:
+        """Return the same settings with other values for some of them."""
+        return cast("S", dataclasses.replace(cast("Any", self), **values))
 
     def __init_subclass__(cls, *, prefix: str | None = None, section: str | None = None) -> None:
         super().__init_subclass__()
