@@ -1,4 +1,4 @@
-"""The page about using a server, with a server beside it."""
+"""The pages that need a server, with a server beside them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ import pytest
 from tests.cli_server.conftest import free_port, start, stop
 from tests.docs.blocks import ROOT, Block, Desk, blocks
 
-PAGE = ROOT / "docs" / "how-to" / "use-a-server.md"
-BLOCKS = list(blocks(PAGE))
+FOLDER = ROOT / "docs" / "how-to"
+PAGES = {name: list(blocks(FOLDER / name)) for name in ("use-a-server.md", "watch-queues.md")}
 SERVERS = [
     block.text.removeprefix("$ tork ").strip()
-    for block in BLOCKS
+    for block in PAGES["use-a-server.md"]
     if block.text.startswith(("$ tork run ", "$ tork -mode "))
 ]
 
 
+@pytest.mark.parametrize("page", PAGES)
 def test_what_the_page_says_of_commands_is_so(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
     desk = Desk(tmp_path)
-    for block in BLOCKS:
+    for block in PAGES[page]:
         if block.text.removeprefix("$ tork ").strip() in SERVERS:
             continue
         if block.language != "console":
