@@ -81,6 +81,9 @@ async def test_the_special_queues_are_there_from_the_start(api: Any) -> None:
     assert (await api.get(f"/queues/{own}"))["subscribers"] == 1
     assert (await api.get("/queues/default"))["subscribers"] == 4
     assert (await api.get("/queues/hearbeat"))["name"] == "heartbeat"
+    names = [queue["name"] for queue in await api.get("/queues")]
+    assert names == sorted({*names, "jobs", "pending", "started", "completed", "error"})
+    assert not {"hearbeat", "events"} & set(names)
 
 
 async def test_an_unknown_queue_is_404(api: Any) -> None:

@@ -143,3 +143,45 @@ def test_ctrl_c_cancels_the_job_and_its_tasks_and_is_status_130(tmp_path: Path) 
     assert "CANCELLED" in shown
     assert "Traceback" not in shown
     assert mark not in subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout
+
+
+def test_the_queues_of_the_job_are_served(exec_: Exec) -> None:
+    job = (
+        "defaults: {queue: d}\n"
+        "tasks: [{run: echo one}, {run: echo two, queue: 'a b:c/é'}, {run: echo three, queue: q}]"
+    )
+    for arguments in ((), ("--queue", "q:1")):
+        done = exec_(job, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "no worker serves" not in done.stdout
+
+
+def test_a_queue_that_a_template_gives_and_nobody_serves_is_told_of(tmp_path: Path) -> None:
+    job = "inputs: {q: a b}\ntasks: [{run: 'true', queue: '{{ inputs.q }}'}]"
+    process = subprocess.Popen(
+        [*TORK, "exec", "-", "--runtime", "shell"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path)},
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(job)
+        process.stdin.close()
+        line = next(line for line in process.stdout if "no worker serves" in line)
+        assert line.startswith("no worker serves queue a b: its tasks wait; ")
+        assert line.rstrip().endswith("--queue 'a b:1'")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    finally:
+        process.kill()
+        process.stdout.close()
+
+
+def test_the_queue_that_a_template_gives_may_be_named(exec_: Exec) -> None:
+    job = "inputs: {q: a b}\ntasks: [{run: 'true', queue: '{{ inputs.q }}'}]"
+    done = exec_(job, "--queue", "a b:1")
+    assert (done.returncode, "no worker" in done.stdout) == (0, False)
