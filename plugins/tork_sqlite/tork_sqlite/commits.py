@@ -50,7 +50,7 @@ _CLAIMED = Bulk(
 
 # Also tells of ids whose former job is being deleted.
 _STORED = """
-SELECT json_group_object(j.id, j.version), (SELECT count(*) FROM doomed)
+SELECT json_group_object(j.id, j.version), EXISTS (SELECT 1 FROM doomed)
 FROM json_each(?) k CROSS JOIN jobs j ON j.id = k.value
 """
 _ACTIVE = """

@@ -35,14 +35,16 @@ def doom(connection: sqlite3.Connection, before: int, limit: int) -> list[JobId]
 
 
 def clear_some(connection: sqlite3.Connection, enough: Callable[[], bool]) -> bool:
-    """Remove what is left of deleted jobs until it is ``enough``; False when nothing is left."""
-    while not enough():
+    """Remove what is left of deleted jobs, at least some, until it is ``enough``; False when
+    nothing is left."""
+    while True:
         found = connection.execute("SELECT job_id FROM doomed LIMIT 1").fetchone()
         if found is None:
             return False
         if not _clear_step(connection, found[0]):
             connection.execute("DELETE FROM doomed WHERE job_id = ?", found)
-    return True
+        if enough():
+            return True
 
 
 def clear(connection: sqlite3.Connection, job_ids: Sequence[JobId]) -> None:

@@ -80,10 +80,10 @@ class Retention:
     def _some_logs(self, connection: sqlite3.Connection) -> bool:
         before = micros(self._store.now() - timedelta(seconds=self._kept.logs))
         enough = _enough()
-        while not enough():
-            if connection.execute(_OLD_LOGS, (before,)).rowcount < STEP:
-                return False
-        return True
+        while connection.execute(_OLD_LOGS, (before,)).rowcount == STEP:
+            if enough():
+                return True
+        return False
 
     def _some_jobs(self, connection: sqlite3.Connection) -> bool:
         before = micros(self._store.now() - timedelta(seconds=self._kept.jobs))
