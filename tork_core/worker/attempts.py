@@ -13,6 +13,7 @@ from tork_core.interfaces.middleware import LogFilter, TaskLogContext
 from tork_core.interfaces.runtime import Execution, LogSink, Runtime, VolumeRuntime
 from tork_core.logs import hiding
 from tork_core.model.messages import ReportItem, TaskMessage
+from tork_core.model.scripts import unix_script
 from tork_core.model.spec import LimitsSpec, TaskSpec
 from tork_core.settings.core import WorkerSettings
 from tork_core.worker.ledger import Holding
@@ -208,9 +209,12 @@ class Attempts:
         if task.timeout is None and self._settings.default_timeout is not None:
             task = msgspec.structs.replace(task, timeout=self._settings.default_timeout)
         try:
-            return self._admit(task)
+            task = self._admit(task)
         except TorkError as error:
             raise TaskFailed(str(error)) from error
+        if task.run is not None:
+            task = msgspec.structs.replace(task, run=unix_script(task.run))
+        return task
 
     async def _warn_of_ignored(self, task: TaskSpec, log: LogSink) -> None:
         """Tell the log of fields that are ignored; raises TaskFailed for one that cannot be."""

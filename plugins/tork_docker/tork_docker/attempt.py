@@ -13,7 +13,7 @@ from tork_core.interfaces.log_tail import LogTail
 from tork_core.interfaces.runtime import Execution
 from tork_core.model.spec import TaskSpec
 from tork_docker.archive import most_of, packed, unpacked
-from tork_docker.endings import failure, no_shell, not_started
+from tork_docker.endings import failure, no_interpreter, no_shell, not_started
 from tork_docker.engine import Attached, Engine, EngineError, uncut
 from tork_docker.images import Pulls
 from tork_docker.plan import OUTPUT, Ground, image_of, own_words, script_words
@@ -59,6 +59,8 @@ class Attempt:
                 raise
             if self._answer is not None and self._answer.no_shell:
                 raise NoShell
+            if self._answer is not None and self._answer.no_interpreter:
+                raise no_interpreter(self.execution.task)
             if exit_code != 0:
                 state = await self._engine.state(self._name)
                 raise failure(self.execution.task, exit_code, state, self._log.text())
@@ -123,15 +125,16 @@ class Attempts:
         self._shell_less: set[str] = set()
 
     @asynccontextmanager
-    async def open(self, execution: Execution) -> AsyncGenerator[Attempt]:
+    async def open(
+        self, execution: Execution, *, without_shell: bool = False
+    ) -> AsyncGenerator[Attempt]:
         """Make a container and hold its streams; in every case it is removed in the end.
 
         Raises TaskFailed.
         """
         task = execution.task
-        by_keeper = task.run is not None and not (
-            _starts_itself(task) and image_of(task) in self._shell_less
-        )
+        shell_less = without_shell or image_of(task) in self._shell_less
+        by_keeper = task.run is not None and not (_starts_itself(task) and shell_less)
         answer = Answer(execution.output_limit) if by_keeper else None
         config = self._ground.config(execution)
         if answer is not None:
@@ -160,9 +163,10 @@ class Attempts:
         except NoShell:
             execution = attempt.execution
             if not _starts_itself(execution.task):
-                raise no_shell(execution.task) from None
-        self._shell_less.add(image_of(execution.task))
-        async with self.open(execution) as second:
+                raise no_shell(execution) from None
+        if "PATH" not in execution.env:  # else it is perhaps only not on that PATH
+            self._shell_less.add(image_of(execution.task))
+        async with self.open(execution, without_shell=True) as second:
             return await second.run()
 
     async def _create(self, name: str, config: dict[str, object], execution: Execution) -> None:

@@ -6,8 +6,10 @@ import re
 import signal
 
 from tork_core.errors import TaskFailed
+from tork_core.interfaces.runtime import Execution
 from tork_core.model.spec import TaskSpec
 from tork_docker.engine import EngineError, Json
+from tork_docker.plan import script_words
 
 _INIT = re.compile(r"^\[(?:FATAL|WARN +) tini \(\d+\)\] exec (.+) failed: (.+)$", re.MULTILINE)
 """What the engine's init prints when it cannot execute a command."""
@@ -52,11 +54,27 @@ def _memory(task: TaskSpec) -> str:
     return f"it used more than its limit of {task.limits.memory}"
 
 
-def no_shell(task: TaskSpec) -> TaskFailed:
-    """Say that an image cannot run a script as it is written."""
+def no_shell(execution: Execution) -> TaskFailed:
+    """Say that a script cannot be run as it is written: no ``sh`` was found."""
+    image, path = execution.task.image, execution.env.get("PATH")
+    if path is not None:
+        return TaskFailed(
+            f'command not found: in the image "{image}" there is no sh on the PATH that the task '
+            f"sets ({path}); begin it with the image's own, such as /usr/bin:/bin, since variables "
+            "in it are not replaced"
+        )
     return TaskFailed(
-        f'image "{task.image}": it has no sh to run the script with; begin the script with #! and '
+        f'image "{image}": it has no sh to run the script with; begin the script with #! and '
         "the path of a program that the image has, or write cmd instead"
+    )
+
+
+def no_interpreter(task: TaskSpec) -> TaskFailed:
+    """Say that what is to run a script is not there."""
+    name = script_words(task)[0]
+    return TaskFailed(
+        f'cannot run the script: in the image "{task.image}" there is no program {name}, which '
+        f"{'entrypoint' if task.entrypoint else 'its first line'} names"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tork_core.errors import TaskFailed
 from tork_core.interfaces.runtime import Execution
+from tork_core.model.scripts import interpreter_of
 from tork_core.model.spec import LimitsSpec, TaskSpec
 from tork_core.model.units import parse_cpus, parse_memory
 from tork_docker.volumes import mounts_of
@@ -76,8 +77,7 @@ def script_words(task: TaskSpec) -> list[str]:
     As in the shell runtime, an entrypoint takes the place of what would start the script, and cmd
     gives its arguments.
     """
-    starts_itself = (task.run or "").startswith("#!")
-    interpreter = task.entrypoint or ([] if starts_itself else ["sh"])
+    interpreter = task.entrypoint or interpreter_of(task.run or "") or ["sh"]
     return [*interpreter, SCRIPT, *(task.cmd or ())]
 
 

@@ -35,6 +35,9 @@ _tork_limit=$2 _tork_mark=$3
 shift 3
 [ -z "$_tork_stopped" ] || exit 143
 exec 3>&2 2>/dev/null
+case $1 in */*)
+    [ -f "$1" ] && [ -x "$1" ] || {{ printf %s "$_tork_mark"i >&3; exit 127; }} ;;
+esac
 (trap '' TERM; exec cat </tork/log 3>&-) &
 _tork_cat=$!
 (exec "$@" </dev/null >/tork/log 2>&1 3>&-)
@@ -102,6 +105,11 @@ class Answer:
         self._data = b""
         self.no_shell = False
         """Whether the image has no ``sh``: then the script was not run."""
+
+    @property
+    def no_interpreter(self) -> bool:
+        """Whether what is to run the script is no program of the image: then it was not run."""
+        return self._found and self._data[:1] == b"i"
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes; returns those that are none of ours, and belong to the log.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tork_core.errors import TaskFailed
+from tork_core.model.scripts import interpreter_of
 from tork_core.model.spec import TaskSpec
 
 _LONGEST_STRING = 32 * os.sysconf("SC_PAGE_SIZE") - 1
@@ -49,21 +50,13 @@ def _words(task: TaskSpec, script: str) -> list[str]:
     the arguments.
     """
     if task.run is not None:
-        return [*(task.entrypoint or _interpreter(task.run)), script, *(task.cmd or ())]
+        # We follow the first line ourselves, so that a folder on a file system without exec works.
+        starts = task.entrypoint or interpreter_of(task.run) or ["bash"]
+        return [*starts, script, *(task.cmd or ())]
     words = [*(task.entrypoint or ()), *(task.cmd or ())]
     if not words:
         raise TaskFailed("nothing to run: the shell runtime needs run, cmd or entrypoint")
     return words
-
-
-def _interpreter(script: str) -> list[str]:
-    """What runs a script, by the kernel's own rule for ``#!``: a path and at most one argument.
-
-    We follow the line ourselves, so that a scratch folder on a file system without exec works.
-    """
-    if not script.startswith("#!"):
-        return ["bash"]
-    return script.partition("\n")[0][2:].strip(" \t").split(None, 1) or ["bash"]
 
 
 def _find(name: str, path: str, folder: Path) -> str | None:
