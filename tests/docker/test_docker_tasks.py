@@ -109,7 +109,7 @@ async def test_a_script_that_names_a_program_needs_no_shell(
         (TaskSpec(image=IMAGE, run="true", limits=LimitsSpec(cpus="9999")), "limits: Range of CPU"),
         (TaskSpec(image=IMAGE, run="true", limits=LimitsSpec(cpus="x")), 'limits: "x" is not'),
         (TaskSpec(image=IMAGE, run="kill -SEGV $$"), r"exit code 139 \(SIGSEGV\)"),
-        (TaskSpec(image=IMAGE, run="#!/no/such\n"), "there is no program /no/such, which its first"),
+        (TaskSpec(image=IMAGE, run="#!/no/such\n"), "there is no program /no/such, which its"),
     ],
     ids=lambda value: None if isinstance(value, TaskSpec) else value[:12],
 )

@@ -20,9 +20,9 @@ from tork_core.interfaces.middleware import (
 )
 from tork_core.middleware.chain import Chain, ordered
 from tork_core.middleware.redaction import tork_job_middleware
-from tork_core.middleware.secrets import REDACTED
 from tork_core.model.job import Event, Job, JobRecord, Task, TaskRecord
 from tork_core.model.node import Node, NodeKind, NodeState
+from tork_core.model.secret_names import REDACTED
 from tork_core.model.spec import JobSpec, TaskSpec
 from tork_core.plugins import load
 

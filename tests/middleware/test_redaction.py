@@ -19,9 +19,9 @@ from tork_core.middleware.redaction import (
     tork_job_middleware,
     tork_log_middleware,
 )
-from tork_core.middleware.secrets import REDACTED
 from tork_core.model.answers import ContextAnswer, JobAnswer, TaskAnswer
 from tork_core.model.job import Event
+from tork_core.model.secret_names import REDACTED
 from tork_core.model.spec import (
     AuxiliaryTaskSpec,
     JobSpec,

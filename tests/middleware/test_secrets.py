@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tork_core.middleware.secrets import REDACTED, SecretFilter, Secrets
+from tork_core.middleware.secrets import SecretFilter, Secrets
+from tork_core.model.secret_names import REDACTED
 
 SECRET = "p@ss w/rd+&é"
 

@@ -275,7 +275,8 @@ REFUSED = {
     ),
     "a tag of its own": (
         "tasks: !list []\n",
-        'line 1, column 8: $.tasks: the tag "!list" is not supported; remove it',
+        'line 1, column 8: $.tasks: the tag "!list" is not supported; remove it, '
+        "or quote a text that begins with !",
     ),
     "a binary": (
         "name: !!binary aGk=\n",
@@ -295,7 +296,8 @@ REFUSED = {
     ),
     "an alias without an anchor": (
         "tasks:\n- run: *a\n",
-        "line 2, column 8: $.tasks[0].run: the alias *a has no anchor &a",
+        "line 2, column 8: $.tasks[0].run: the alias *a has no anchor before it; "
+        "quote a text that begins with *",
     ),
     "an alias in itself": (
         "tasks: &a\n- *a\n",

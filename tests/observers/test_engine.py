@@ -18,9 +18,9 @@ from tork_core.coordinator import observing
 from tork_core.engine import Engine
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.middleware import JobEvent, TaskEvent
-from tork_core.middleware.secrets import REDACTED
 from tork_core.model.messages import EVENTS
 from tork_core.model.node import NodeKind, NodeState
+from tork_core.model.secret_names import REDACTED
 from tork_core.model.states import JobState
 from tork_core.settings.core import (
     DatastoreChoice,

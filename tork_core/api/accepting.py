@@ -6,6 +6,7 @@ from tork_core.coordinator.decisions.checking import check_expressions
 from tork_core.errors import ExpressionError, InvalidJob
 from tork_core.expressions import FunctionTable
 from tork_core.model.reading import Format, check_job, read_job
+from tork_core.model.secret_names import is_secret_name
 from tork_core.model.spec import JobSpec
 
 
@@ -29,4 +30,10 @@ def read_submission(
 
 def _words(error: ExpressionError) -> str:
     """What is wrong with an expression, without its field: the path of the error says that."""
+    if error.field is not None and is_secret_name(error.field):
+        line, column = error.position
+        return (
+            f"an expression is wrong at {line}:{column}; it is not shown, since the field's name "
+            "says that it holds a secret"
+        )
     return str(error).removeprefix(f"{error.field}: ")

@@ -8,7 +8,6 @@ answer, an event or a log. Ids and states, which the engine makes itself, are le
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import TypeVar, cast
@@ -22,25 +21,20 @@ from tork_core.interfaces.middleware import (
     LogMiddleware,
     TaskLogContext,
 )
-from tork_core.middleware.secrets import REDACTED, SecretFilter, Secrets
+from tork_core.middleware.secrets import SecretFilter, Secrets
 from tork_core.model.answers import ContextAnswer, JobAnswer
+from tork_core.model.secret_names import REDACTED, WORDS, is_secret_name
 from tork_core.model.spec import JobSpec, RegistrySpec, TaskSpec
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_WORDS = (b"secret", b"password", b"access_key")
-_SECRET_NAME = re.compile(b"|".join(_WORDS).decode(), re.IGNORECASE | re.ASCII)
+_WORDS = tuple(word.encode() for word in WORDS)
 
 _MAPS = frozenset({"env", "inputs", "opts", "headers"})
 """The fields in which a name can say that its value is a secret."""
 
 _ENGINE_MADE = frozenset({"id", "job_id", "parent_id", "node_id"})
 """Fields that hold no text of a user's; a short secret could turn up in them by chance."""
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether the value of what has this name is a secret."""
-    return _SECRET_NAME.search(name) is not None
 
 
 def show_job(answer: JobAnswer) -> JobAnswer:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, cast
 from urllib.parse import quote, quote_plus
 
-REDACTED = "[REDACTED]"
+from tork_core.model.secret_names import REDACTED
 
 SHORTEST = 4
 """Shorter values are not looked for inside other text."""

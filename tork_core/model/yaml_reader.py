@@ -17,6 +17,7 @@ from tork_core.errors import InvalidJob
 from tork_core.model.caps import Budget
 from tork_core.model.nodes import Entry, Kind, Mapping, Node, Scalar, Sequence, kind_of_plain
 from tork_core.model.problems import Path, quoted
+from tork_core.model.secret_names import REDACTED, is_secret_name
 from tork_core.model.source import Source
 from tork_core.model.yaml_mistakes import not_yaml, template_hint
 
@@ -159,8 +160,11 @@ class _Composer:
         target = self._anchors.get(event.anchor)
         if target is None:
             inside = any(frame.anchor == event.anchor for frame in self._stack)
-            why = "stands inside what it names" if inside else f"has no anchor &{event.anchor}"
-            raise self._invalid(f"the alias *{event.anchor} {why}", offset)
+            why = "has no anchor before it; quote a text that begins with *"
+            if inside:
+                why = "stands inside what it names"
+            name = self._shown(f"*{event.anchor}")
+            raise self._invalid(f"the alias {name} {why}", offset)
         depth = len(self._stack) + target.height
         self._budget.spend(target.size, depth=depth, offset=offset, path=self._path)
         if not self._stack[-1].wants_key:
@@ -225,15 +229,17 @@ class _Composer:
             return None
         name = _TAGS.get(tag)
         if name is None:
-            shown = tag.replace("tag:yaml.org,2002:", "!!")
-            raise self._invalid(f"the tag {quoted(shown)} is not supported; remove it", offset)
+            shown = self._shown(quoted(tag.replace("tag:yaml.org,2002:", "!!")))
+            hint = ", or quote a text that begins with !" if tag.startswith("!") else ""
+            raise self._invalid(f"the tag {shown} is not supported; remove it{hint}", offset)
         return name
 
     def _tagged(self, node: Scalar, tag: str) -> Scalar:
         kind = _KIND_OF_TAG.get(tag)
         fits = kind is Kind.TEXT or (kind is not None and kind_of_plain(node.text) is kind)
         if kind is None or not fits:
-            raise self._invalid(f"!!{tag} does not fit {quoted(node.text)}", node.offset)
+            shown = self._shown(quoted(node.text))
+            raise self._invalid(f"!!{tag} does not fit {shown}", node.offset)
         return msgspec.structs.replace(node, kind=kind)
 
     def _complex_key(self, offset: int) -> InvalidJob:
@@ -242,6 +248,11 @@ class _Composer:
         start = offset - 1 if source.text[offset - 1 : offset + 1] == "{{" else offset
         hint = template_hint(source, start)
         return self._invalid(f"a key must be text, this is a list or a mapping{hint}", start)
+
+    def _shown(self, text: str) -> str:
+        """Return what the user wrote, unless its place says that it is a secret."""
+        names = (step for step in self._path() if isinstance(step, str))
+        return REDACTED if any(map(is_secret_name, names)) else text
 
     def _invalid(self, message: str, offset: int) -> InvalidJob:
         return self._source.invalid(message, offset=offset, path=self._path())
