@@ -61,6 +61,29 @@ def test_a_secret_is_hidden_in_urls_and_json(encode) -> None:
     assert Secrets([secret]).hide(f"x={encode(secret)}&y") == f"x={REDACTED}&y"
 
 
+@pytest.mark.parametrize(
+    "printed",
+    [
+        """it'\\''s "so" $HOME `x` <b>&\\x""",
+        """it'"'"'s "so" $HOME `x` <b>&\\x""",
+        """it's \\"so\\" \\$HOME \\`x\\` <b>&\\\\x""",
+        """it\\'s "so" $HOME `x` <b>&\\\\x""",
+        """it's "so" $HOME `x` &lt;b&gt;&amp;\\x""",
+        """it&#x27;s &quot;so&quot; $HOME `x` &lt;b&gt;&amp;\\x""",
+        """it&#39;s &quot;so&quot; $HOME `x` &lt;b&gt;&amp;\\x""",
+    ],
+)
+def test_a_secret_is_hidden_as_shells_python_and_html_print_it(printed: str) -> None:
+    secret = """it's "so" $HOME `x` <b>&\\x"""
+    assert Secrets([secret]).hide(f"+ echo '{printed}'") == f"+ echo '{REDACTED}'"
+
+
+def test_a_secret_of_several_lines_is_hidden_as_shells_print_it_in_one() -> None:
+    secret = "one\ntwo\tx\r\n\x1b[1mthree"
+    assert Secrets([secret]).hide(r"+ : $'one\ntwo\tx\r\n\E[1mthree'") == f"+ : $'{REDACTED}'"
+    assert Secrets(["пар\x01"]).hide(r"x=$'\320\277\320\260\321\200\001'") == f"x=$'{REDACTED}'"
+
+
 @pytest.mark.parametrize("before", ["", "u", "us", "use", "user:"])
 @pytest.mark.parametrize("after", ["", "x", "xy", "xyz"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])

@@ -171,7 +171,7 @@ REFUSED = {
     "a merge of text": ("tasks:\n- <<: x\n  run: y\n", "line 2"),
     "deep": ("tasks: " + "[" * 500 + "]" * 500, "deep"),
     "a bomb": (
-        "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 10)}]\n" for n in range(9)),
+        "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9 if n else 'x'}]\n" for n in range(9)),
         "more than 100,000 values",
     ),
 }  # fmt: skip
@@ -184,12 +184,19 @@ def test_what_is_wrong_with_a_job_is_said_with_its_place(shell: Place, kind: str
     assert answer.status == 400, answer.text
     assert words in answer.error, answer.error
     assert len(answer.error) < 2000
-    (shell.folder / "wrong.yaml").write_text(text)
-    done = shell.tork("validate", "wrong.yaml")
+
+
+def test_the_same_is_said_without_a_server(shell: Place) -> None:
+    files = [f"wrong-{n}.yaml" for n in range(len(REFUSED))]
+    for file, (text, _) in zip(files, REFUSED.values(), strict=True):
+        (shell.folder / file).write_text(text)
+    done = shell.tork("validate", *files)
     assert done.returncode == 1
-    said = done.stdout + done.stderr
-    # The command names line and column before the rest, as compilers do.
-    assert words.replace("line ", "wrong.yaml:") in said, said
+    for file, (_, words) in zip(files, REFUSED.values(), strict=True):
+        # The command names line and column before the rest, as compilers do.
+        said = [line for line in done.stdout.splitlines() if line.startswith(f"{file}:")]
+        place = words.replace("line ", f"{file}:")
+        assert any(words in line or place in line for line in said), (words, said)
 
 
 def test_anchors_and_merges_work(shell: Place) -> None:

@@ -55,6 +55,9 @@ printf 'a%s' "$MY_SECRET" | base64
 printf 'ab%s' "$MY_SECRET" | base64 | tr -d '\\n'; echo
 printf '%s' "$MY_SECRET" | while IFS= read -r line; do echo "line $line"; done
 env | grep -a . | tail -n 100
+export -p
+set
+(set -x; : "$MY_SECRET"; : "a $MY_SECRET b")
 """
 
 
@@ -62,6 +65,8 @@ def shapes(value: str) -> list[str]:
     """A secret as it is, line by line, and as it is usually encoded."""
     lines = [line.strip() for line in value.splitlines() if len(line.strip()) >= 4]
     found = [value.strip(), *lines, json.dumps(value.strip())[1:-1]]
+    found += [value.strip().replace("'", quote_) for quote_ in ("'\\''", "'\"'\"'", "\\'")]
+    found += ["".join(f"\\{byte:03o}" for byte in value.strip().encode() if byte > 127)]
     found += [quote(value.strip(), safe=""), quote(value.strip()), quote_plus(value.strip())]
     for prefix in (b"", b"a", b"ab"):
         encoded = base64.b64encode(prefix + value.strip().encode()).decode()

@@ -7,6 +7,7 @@ characters are not looked for: they would blacken half of every text.
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,25 @@ _OVERLAPS = 256
 otherwise take time by its square."""
 
 _LINE_BREAKS = re.compile("[\r\n]+")
+
+_IN_DOUBLE_QUOTES = re.compile(r'[\\"$`]')
+"""What bash escapes when it prints a value in double quotes."""
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_ANSI_ESCAPED = re.compile(r"[\x00-\x1f\x7f\\']")
+_ANSI_ESCAPES = {
+    "\a": "\\a",
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\v": "\\v",
+    "\f": "\\f",
+    "\r": "\\r",
+    "\x1b": "\\E",
+    "\\": "\\\\",
+    "'": "\\'",
+}
+"""What stands between ``$'`` and ``'``."""
 
 Spans = list[tuple[int, int]]
 
@@ -131,9 +151,34 @@ def _literal_forms(value: str) -> Iterator[str]:
         yield text
         yield json.dumps(text)[1:-1]
         yield json.dumps(text, ensure_ascii=False)[1:-1]
+        yield from _quoted_forms(text)
     for encoded in (quote(value, safe=""), quote(value), quote_plus(value)):
         yield encoded
         yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)
+
+
+def _quoted_forms(text: str) -> Iterator[str]:
+    """Yield a text as shells print it in quotes (``set -x``, ``export -p``), as Python prints it
+    (``repr``), and as HTML and XML have it."""
+    yield text.replace("'", "'\\''")
+    yield text.replace("'", "'\"'\"'")
+    yield _IN_DOUBLE_QUOTES.sub(r"\\\g<0>", text)
+    ansi = _ANSI_ESCAPED.sub(_ansi_escape, text)
+    yield ansi
+    yield ansi.replace("\\'", "'")
+    yield _NOT_ASCII.sub(_octal, ansi)
+    yield html.escape(text, quote=False)
+    yield html.escape(text)
+    yield html.escape(text).replace("&#x27;", "&#39;")
+
+
+def _ansi_escape(found: re.Match[str]) -> str:
+    return _ANSI_ESCAPES.get(found[0]) or _octal(found)
+
+
+def _octal(found: re.Match[str]) -> str:
+    """Write bytes as bash does in a locale that does not know the character."""
+    return "".join(f"\\{byte:03o}" for byte in found[0].encode("utf-8", "surrogatepass"))
 
 
 def _base64_forms(value: str) -> Iterator[str]:
