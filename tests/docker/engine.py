@@ -23,6 +23,8 @@ DECLARED = "tork-test/declared:1"
 """An image with a user, a folder, an entrypoint, a command, a variable and a volume of its own."""
 SHELLESS = "tork-test/shell-less:1"
 """An image with no sh."""
+TOOLLESS = "tork-test/tool-less:1"
+"""An image with a sh and no other program."""
 SHELLS = {"bash": "tork-test/bash:1", "dash": "tork-test/dash:1"}
 """Images whose sh is another one than busybox's."""
 
@@ -78,6 +80,7 @@ class TestEngine:
         whole, few = _tree(program, applets), _tree(program, ["cat", "echo", "sleep"])
         changes = [word for line in _DECLARED for word in ("-c", line)]
         wanted = {IMAGE: whole, MANTIC: whole, DECLARED: whole, SHELLESS: few}
+        wanted[TOOLLESS] = _tree(program, [], "dash")
         for shell, image in SHELLS.items():
             wanted[image] = _tree(program, [name for name in applets if name != "sh"], shell)
         missing = [image for image in wanted if image not in there]

@@ -10,7 +10,7 @@ import pytest
 from tork_docker.runtime import DockerRuntime
 
 from tests.docker.conftest import Run
-from tests.docker.engine import DECLARED, IMAGE, MANTIC, SHELLESS, SHELLS, TestEngine
+from tests.docker.engine import DECLARED, IMAGE, MANTIC, SHELLESS, SHELLS, TOOLLESS, TestEngine
 from tork_core.errors import TaskFailed
 from tork_core.model.spec import LimitsSpec, TaskSpec
 from tork_core.testing.runtime import CollectedLog, make_execution
@@ -97,6 +97,17 @@ async def test_a_script_that_names_a_program_needs_no_shell(
     with pytest.raises(TaskFailed, match=f'image "{SHELLESS}": it has no sh') as failed:
         await run(docker, TaskSpec(image=SHELLESS, run="echo x"))
     assert failed.value.log_tail == ""
+
+
+async def test_a_script_needs_no_other_program_than_sh(
+    docker: DockerRuntime, run: Run, log: CollectedLog
+) -> None:
+    script = 'echo "$1"; printf x > "$TORK_OUTPUT"; read line || exec 2>&1; echo end >&2'
+    for _ in range(2):  # found out, and remembered
+        assert await run(docker, TaskSpec(image=TOOLLESS, run=script, cmd=["a b"])) == "x"
+    assert log.data == b"a b\nend\n" * 2
+    with pytest.raises(TaskFailed, match=r"^exit code 4$"):
+        await run(docker, TaskSpec(image=TOOLLESS, run="exit 4"))
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,12 @@ _ERRORS = 2
 """The number of standard error among a container's streams."""
 
 
-class NoShell(Exception):
-    """The image has no ``sh``, and nothing was run."""
+class NoKeeper(Exception):
+    """The image has no ``sh``, or not what the keeper needs beside it, and nothing was run."""
+
+    def __init__(self, *, has_shell: bool) -> None:
+        self.has_shell = has_shell
+        super().__init__()
 
 
 class Attempt:
@@ -48,7 +52,7 @@ class Attempt:
         self._log = LogTail()
 
     async def run(self) -> str:
-        """Run it to its end, and return the output. Raises TaskFailed, or NoShell."""
+        """Run it to its end, and return the output. Raises TaskFailed, or NoKeeper."""
         try:
             await self._start()
             try:
@@ -57,16 +61,22 @@ class Attempt:
             except asyncio.CancelledError:
                 await self._stop()
                 raise
-            if self._answer is not None and self._answer.no_shell:
-                raise NoShell
-            if self._answer is not None and self._answer.no_interpreter:
-                raise no_interpreter(self.execution.task)
+            self._check_keeper()
             if exit_code != 0:
                 state = await self._engine.state(self._name)
                 raise failure(self.execution.task, exit_code, state, self._log.text())
             return await self._output()
         except EngineError as error:
             raise TaskFailed(error.message, log_tail=self._log.text()) from error
+
+    def _check_keeper(self) -> None:
+        """Raise for what the keeper says that it could not do."""
+        if self._answer is None:
+            return
+        if self._answer.no_shell or self._answer.no_tools:
+            raise NoKeeper(has_shell=self._answer.no_tools)
+        if self._answer.no_interpreter:
+            raise no_interpreter(self.execution.task)
 
     async def _start(self) -> None:
         try:
@@ -123,18 +133,18 @@ class Attempts:
         self._pulls = pulls
         self._removals = removals
         self._shell_less: set[str] = set()
+        self._tool_less: set[str] = set()
 
     @asynccontextmanager
     async def open(
-        self, execution: Execution, *, without_shell: bool = False
+        self, execution: Execution, *, without_keeper: bool = False
     ) -> AsyncGenerator[Attempt]:
         """Make a container and hold its streams; in every case it is removed in the end.
 
         Raises TaskFailed.
         """
         task = execution.task
-        shell_less = without_shell or image_of(task) in self._shell_less
-        by_keeper = task.run is not None and not (_starts_itself(task) and shell_less)
+        by_keeper = task.run is not None and not without_keeper and self._has_keeper(task)
         answer = Answer(execution.output_limit) if by_keeper else None
         config = self._ground.config(execution)
         if answer is not None:
@@ -156,18 +166,27 @@ class Attempts:
     async def run(self, attempt: Attempt) -> str:
         """Run an attempt to its end, and return the output. Raises TaskFailed.
 
-        A script that brings its own interpreter is started without a shell where there is none.
+        Where there is no keeper, a script is started without one: by ``sh`` if that is there, or
+        by the interpreter that it brings.
         """
         try:
             return await attempt.run()
-        except NoShell:
-            execution = attempt.execution
-            if not _starts_itself(execution.task):
-                raise no_shell(execution) from None
+        except NoKeeper as found:
+            execution, has_shell = attempt.execution, found.has_shell
+        if not (has_shell or _starts_itself(execution.task)):
+            raise no_shell(execution)
         if "PATH" not in execution.env:  # else it is perhaps only not on that PATH
-            self._shell_less.add(image_of(execution.task))
-        async with self.open(execution, without_shell=True) as second:
+            without = self._tool_less if has_shell else self._shell_less
+            without.add(image_of(execution.task))
+        async with self.open(execution, without_keeper=True) as second:
             return await second.run()
+
+    def _has_keeper(self, task: TaskSpec) -> bool:
+        """Whether a keeper runs a script in this image, as far as is known."""
+        image = image_of(task)
+        return image not in self._tool_less and not (
+            _starts_itself(task) and image in self._shell_less
+        )
 
     async def _create(self, name: str, config: dict[str, object], execution: Execution) -> None:
         """Make the container, pulling the image if it is missing: nothing else tells so surely."""

@@ -29,15 +29,19 @@ _DRAIN = 1
 KEEPER = f"""\
 unset TINI_KILL_PROCESS_GROUP
 trap _tork_stopped=1 TERM
+for _tork_tool in cat chmod head mkfifo; do
+    command -v $_tork_tool >/dev/null || {{ printf %s "$3"t >&2; exit 125; }}
+done
 (umask 0; head -c "$1" >/tork/script && chmod 755 /tork/script && : >/tork/output &&
     mkfifo /tork/log) || exit 125
 _tork_limit=$2 _tork_mark=$3
 shift 3
 [ -z "$_tork_stopped" ] || exit 143
 exec 3>&2 2>/dev/null
-case $1 in */*)
-    [ -f "$1" ] && [ -x "$1" ] || {{ printf %s "$_tork_mark"i >&3; exit 127; }} ;;
-esac
+case $1 in
+*/*) [ -f "$1" ] && [ -x "$1" ] ;;
+*) command -v "$1" >/dev/null ;;
+esac || {{ printf %s "$_tork_mark"i >&3; exit 127; }}
 (trap '' TERM; exec cat </tork/log 3>&-) &
 _tork_cat=$!
 (exec "$@" </dev/null >/tork/log 2>&1 3>&-)
@@ -105,6 +109,11 @@ class Answer:
         self._data = b""
         self.no_shell = False
         """Whether the image has no ``sh``: then the script was not run."""
+
+    @property
+    def no_tools(self) -> bool:
+        """Whether the image has a ``sh``, and not what the keeper needs: the script was not run."""
+        return self._found and self._data[:1] == b"t"
 
     @property
     def no_interpreter(self) -> bool:
