@@ -120,7 +120,7 @@ async def test_a_script_needs_no_other_program_than_sh(
         (TaskSpec(image=IMAGE, run="true", limits=LimitsSpec(cpus="9999")), "limits: Range of CPU"),
         (TaskSpec(image=IMAGE, run="true", limits=LimitsSpec(cpus="x")), 'limits: "x" is not'),
         (TaskSpec(image=IMAGE, run="kill -SEGV $$"), r"exit code 139 \(SIGSEGV\)"),
-        (TaskSpec(image=IMAGE, run="#!/no/such\n"), "there is no program /no/such, which its"),
+        (TaskSpec(image=IMAGE, run="#!/no/such\n"), 'there is no program "/no/such", which'),
     ],
     ids=lambda value: None if isinstance(value, TaskSpec) else value[:12],
 )

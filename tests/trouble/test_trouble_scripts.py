@@ -165,6 +165,14 @@ def test_arguments_follow_the_script(place: Place) -> None:
     assert ended.log == "3:a b::*\n"
 
 
+def test_a_command_line_in_one_item_is_an_error_that_says_so(place: Place) -> None:
+    ended = place.run({"cmd": ["echo hello"]})
+    assert ended.state == "FAILED"
+    assert '"echo hello"' in ended.error
+    assert "write each word of a command as an item of its own" in ended.error
+    assert "tini" not in ended.error
+
+
 def test_a_script_of_900_kib_runs(place: Place) -> None:
     line = "# " + "x" * 97 + "\n"
     ended = place.run(line * 9000 + "echo end")

@@ -24,7 +24,10 @@ def failure(task: TaskSpec, exit_code: int, state: Json, log_tail: str) -> TaskF
     if state.get("OOMKilled"):
         text = f"killed for memory: {_memory(task)} ({text})"
     elif found is not None:
-        text = f'cannot run "{found[1]}" in the image "{task.image}": {found[2]}'
+        text = (
+            f'cannot run "{found[1]}" in the image "{task.image}": {found[2]}{_as_words(found[1])}'
+        )
+        log_tail = _INIT.sub("", log_tail).strip()
     elif state.get("Error"):
         text = f"{text}: {state['Error']}"
     elif (name := _signal(exit_code)) is not None:
@@ -69,11 +72,16 @@ def no_shell(execution: Execution) -> TaskFailed:
     )
 
 
+def _as_words(command: str) -> str:
+    """What to do if a whole command line was written as the name of a program."""
+    return "; write each word of a command as an item of its own" if " " in command else ""
+
+
 def no_interpreter(task: TaskSpec) -> TaskFailed:
     """Say that what is to run a script is not there."""
     name = script_words(task)[0]
     return TaskFailed(
-        f'cannot run the script: in the image "{task.image}" there is no program {name}, which '
+        f'cannot run the script: in the image "{task.image}" there is no program "{name}", which '
         f"{'entrypoint' if task.entrypoint else 'its first line'} names"
     )
 

@@ -34,7 +34,9 @@ def command_of(task: TaskSpec, env: Mapping[str, str], folder: Path, script: str
     words = _words(task, script)
     program = _find(words[0], env.get("PATH", ""), folder)
     if program is None:
-        raise TaskFailed(f'command not found: "{words[0]}" is not on PATH ({env.get("PATH", "")})')
+        hint = "; write each word of a command as an item of its own" if " " in words[0] else ""
+        path = env.get("PATH", "")
+        raise TaskFailed(f'command not found: "{words[0]}" is not on PATH ({path}){hint}')
     return Command(
         folder=os.fsencode(folder),
         program=_bytes(program, "the command"),
