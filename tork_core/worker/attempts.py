@@ -186,6 +186,8 @@ class Attempts:
 
     def _execution(self, task: TaskSpec, ground: _Ground) -> Execution:
         message = ground.message
+        if task.run is not None:
+            task = msgspec.structs.replace(task, run=unix_script(task.run))
         execution = Execution(
             job_id=message.job_id,
             task_id=message.task_id,
@@ -209,12 +211,9 @@ class Attempts:
         if task.timeout is None and self._settings.default_timeout is not None:
             task = msgspec.structs.replace(task, timeout=self._settings.default_timeout)
         try:
-            task = self._admit(task)
+            return self._admit(task)
         except TorkError as error:
             raise TaskFailed(str(error)) from error
-        if task.run is not None:
-            task = msgspec.structs.replace(task, run=unix_script(task.run))
-        return task
 
     async def _warn_of_ignored(self, task: TaskSpec, log: LogSink) -> None:
         """Tell the log of fields that are ignored; raises TaskFailed for one that cannot be."""
