@@ -1,9 +1,13 @@
 """The code blocks of a page, and how to run them.
 
 A comment right before a block says what a reader is told in words:
-``<!-- file: hello.yaml -->`` (save it under that name) or ``<!-- tested by: PATH -->`` (a test of
-its own runs it, because it takes more than a folder). All blocks of a page run in one folder, in
-their order.
+
+- ``<!-- file: hello.yaml -->``: save it under that name;
+- ``<!-- example: hello.yaml -->``: it is that file of ``examples/``, word for word;
+- ``<!-- tested by: PATH -->``: a test of its own runs it, because it takes more than a folder;
+- ``<!-- not run: REASON -->``: nothing can run it here.
+
+All blocks of a page run in one folder, in their order.
 """
 
 from __future__ import annotations
@@ -19,16 +23,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = {
-    "text": "tests/docs/test_reference.py",
-    "mermaid": "tests/docs/test_reference.py",
+    "mermaid": "tests/docs/test_site.py",
     "expr": "tests/expressions/test_docs.py",
     "template": "tests/expressions/test_docs.py",
     "error": "tests/expressions/test_docs.py",
 }
-"""Languages that need no running, or that a test of their own runs."""
+"""Languages that a test of their own runs."""
 
 _FENCE = re.compile(
-    r"(?:^<!-- (?P<key>file|tested by): (?P<value>.+?) -->\n)?"
+    r"(?:^<!-- (?P<key>file|example|tested by|not run): (?P<value>[^>]+?) -->\n)?"
     r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -48,17 +51,32 @@ class Block:
     text: str
     file: str | None = None
     tested_by: str | None = None
+    not_run: str | None = None
+
+
+def pages() -> list[Path]:
+    """Return every page in Markdown of the repository."""
+    inner = (page for page in ROOT.glob("*/**/*.md") if not _is_made(page.relative_to(ROOT)))
+    return sorted([*ROOT.glob("*.md"), *inner])
+
+
+def _is_made(page: Path) -> bool:
+    return page.parts[0] in {"build", "dist"} or page.parts[0].startswith(".")
 
 
 def blocks(page: Path) -> Iterator[Block]:
     """Yield the blocks of a page, in order."""
     for found in _FENCE.finditer(page.read_text()):
         key, value = found["key"], found["value"]
+        if key == "example":
+            key, value = "file", f"examples/{value}"
+            assert found["text"] == (ROOT / value).read_text(), f"{page} shows another {value}"
         yield Block(
             found["language"],
             found["text"],
             file=value if key == "file" else None,
-            tested_by=value if key == "tested by" else None,
+            tested_by=value if key == "tested by" else ELSEWHERE.get(found["language"]),
+            not_run=value if key == "not run" else None,
         )
 
 
@@ -87,7 +105,9 @@ class Desk:
     def do(self, block: Block) -> None:
         """Do what a block asks for; raises AssertionError if it does not work."""
         if block.file is not None:
-            (self._folder / block.file).write_text(block.text)
+            file = self._folder / block.file
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(block.text)
             return
         match block.language:
             case "console":

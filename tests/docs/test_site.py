@@ -149,13 +149,12 @@ def _numbers(value: int | list[int]) -> list[int]:
     return value if isinstance(value, list) else [value]
 
 
-def test_diagrams_are_drawn(pages: dict[Path, Page], site: Path) -> None:
-    drawn = [
-        load
-        for load in pages[site / "docs" / "reference" / "states.html"].loads
-        if load.startswith("data:image/svg+xml")
-    ]
-    assert len(drawn) == 2
+@pytest.mark.parametrize(
+    ("page", "count"), [("reference/states.md", 2), ("explanation/architecture.md", 1)]
+)
+def test_diagrams_are_drawn(page: str, count: int, pages: dict[Path, Page], site: Path) -> None:
+    loads = pages[(site / "docs" / page).with_suffix(".html")].loads
+    assert [load.partition(";")[0] for load in loads].count("data:image/svg+xml") == count
 
 
 FAULTS = {

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import ROOT, blocks
 from tork_core import __version__
 
-ROOT = Path(__file__).parents[2]
 JOB = """
 name: hello
 inputs:
@@ -100,6 +100,8 @@ def bare(folder: Path, core_alone: Path) -> dict[str, subprocess.CompletedProces
 @pytest.fixture(scope="module")
 def standalone(bare: object, core_alone: Path, wheels: Path, folder: Path) -> Path:
     """The same environment with all that one machine needs."""
+    (page,) = blocks(ROOT / "plugins/tork_shell/README.md")
+    assert page.text.startswith("$ pip install tork-core[standalone]\n")
     wanted = f"tork-core[standalone]=={__version__}"
     run(core_alone / "pip", "install", "-q", "aiodocker>=0.24", cwd=folder)
     # From these wheels alone: what they need beside each other is there already.
@@ -147,7 +149,7 @@ def test_the_core_alone_cannot_run_a_job_and_says_why(bare) -> None:
     not (ROOT / "tork_core" / "cli" / "exec.py").exists(), reason="there is no tork exec yet"
 )
 def test_a_job_runs_from_what_was_installed(standalone: Path, folder: Path) -> None:
-    done = run(standalone, "exec", "hello.yaml", "--runtime", "shell", "--json", cwd=folder)
+    done = run(standalone, "exec", "--runtime", "shell", "hello.yaml", "--json", cwd=folder)
     job = json.loads(done.stdout)
     assert (job["state"], job["result"]) == ("COMPLETED", "hello world!")
     assert "opensesame" not in done.stdout + done.stderr
