@@ -1,4 +1,4 @@
-"""The pages that need a server, with a server beside them."""
+"""Pages that use a server, with a server beside them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,25 @@ from tests.cli_server.conftest import free_port, start, stop
 from tests.docs.blocks import ROOT, Block, Desk, blocks
 
 FOLDER = ROOT / "docs" / "how-to"
-PAGES = {name: list(blocks(FOLDER / name)) for name in ("use-a-server.md", "watch-queues.md")}
-SERVERS = [
-    block.text.removeprefix("$ tork ").strip()
-    for block in PAGES["use-a-server.md"]
-    if block.text.startswith(("$ tork run ", "$ tork -mode "))
-]
+PAGES = ["use-a-server.md", "route-tasks-to-queues.md", "cancel-a-job.md", "watch-queues.md"]
+BLOCKS = {page: list(blocks(FOLDER / page)) for page in PAGES}
+
+
+def _server(block: Block) -> str | None:
+    """The command line of a block that starts a server."""
+    if block.text.startswith(("$ tork run ", "$ tork -mode ")):
+        return block.text.removeprefix("$ tork ").strip()
+    return None
+
+
+SERVERS = sorted({line for page in BLOCKS.values() for line in map(_server, page) if line})
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_the_page_says_of_commands_is_so(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
-) -> None:
+def test_what_a_page_says_of_commands_is_so(page: str, server: str, tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    for block in PAGES[page]:
-        if block.text.removeprefix("$ tork ").strip() in SERVERS:
+    for block in BLOCKS[page]:
+        if _server(block):
             continue
         if block.language != "console":
             desk.do(block)
@@ -35,7 +39,7 @@ def test_what_the_page_says_of_commands_is_so(
         text = re.sub(
             "^\\$ (?=.*tork )", f"$ export TORK_SERVER={server}; ", block.text, flags=re.M
         )
-        desk.do(Block(block.language, text))
+        desk.do(Block(block.language, text.replace("http://localhost:3000", server)))
 
 
 @pytest.mark.parametrize("line", SERVERS)
@@ -43,5 +47,5 @@ def test_servers_start_as_the_page_says(line: str, tmp_path: Path) -> None:
     assert stop(start(tmp_path, free_port(), *shlex.split(line))) == 0
 
 
-def test_the_page_starts_servers_in_both_ways() -> None:
-    assert [line.split()[0] for line in SERVERS] == ["run", "-mode"]
+def test_the_pages_start_servers_in_both_ways() -> None:
+    assert {line.split()[0] for line in SERVERS} == {"run", "-mode"}

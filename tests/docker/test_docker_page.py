@@ -1,4 +1,4 @@
-"""The how-to page says what happens: its commands are typed, against a real engine."""
+"""How-to pages say what happens: their commands are typed, against a real engine."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import pytest
 from tests.docker.engine import TestEngine
 from tests.docs.blocks import ROOT, Desk, blocks
 
-_PAGE = ROOT / "docs" / "how-to" / "run-tasks-in-containers.md"
+_PAGES = ["run-tasks-in-containers.md", "limit-cpu-and-memory.md", "run-before-and-after.md"]
 
 
-def test_the_page_does_what_it_says(
-    engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("page", _PAGES)
+def test_a_page_does_what_it_says(
+    page: str, engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine.host)
     desk = Desk(tmp_path)
-    for block in blocks(_PAGE):
+    for block in blocks(ROOT / "docs" / "how-to" / page):
         desk.do(block)
