@@ -32,7 +32,7 @@ from tork_core.middleware.chain import Chain
 from tork_core.model.answers import JobAnswer
 from tork_core.model.job import Event, JobId, LogPart
 from tork_core.model.reading import Format
-from tork_core.model.spec import JobSpec
+from tork_core.model.spec import JobSpec, LimitsSpec
 from tork_core.observing import Observation, observe
 from tork_core.plugins import Registry, load
 from tork_core.settings.configuration import Configuration
@@ -46,7 +46,7 @@ from tork_core.settings.core import (
     WorkerSettings,
 )
 from tork_core.supervision import supervise
-from tork_core.worker.attempts import Offer, default_limits
+from tork_core.worker.attempts import Offer
 from tork_core.worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Engine:
                 "within this process; choose another with --broker, or run standalone"
             )
         if self.role is not Role.COORDINATOR:
-            _check_limits(registry.runtime(configuration[RuntimeChoice].type), configuration)
+            await _check_limits(registry.runtime(configuration[RuntimeChoice].type), configuration)
         datastore: Datastore | None = None
         alone = False
         if self.role is not Role.WORKER:
@@ -361,10 +361,24 @@ class Engine:
             yield item
 
 
-def _check_limits(runtime: RuntimeProvider, configuration: Configuration) -> None:
+async def _check_limits(runtime: RuntimeProvider, configuration: Configuration) -> None:
     """A worker's default limits hold, or the worker does not start."""
-    if default_limits(configuration[WorkerSettings]) and "limits" not in runtime.honours:
-        raise UsageError(
-            f"the runtime {runtime.name} cannot hold tasks to --default-cpus-limit or "
-            "--default-memory-limit; leave them out, or use another runtime"
-        )
+    worker = configuration[WorkerSettings]
+    for option, limits in (
+        ("--default-cpus-limit", LimitsSpec(cpus=worker.default_cpus_limit)),
+        ("--default-memory-limit", LimitsSpec(memory=worker.default_memory_limit)),
+    ):
+        if limits == LimitsSpec():
+            continue
+        if "limits" not in runtime.honours:
+            reason = "it does not hold tasks to limits"
+        elif runtime.check_limits is None:
+            continue
+        else:
+            settings = configuration[runtime.settings]
+            reason = await asyncio.to_thread(runtime.check_limits, settings, limits)
+        if reason is not None:
+            raise UsageError(
+                f"the runtime {runtime.name} cannot hold tasks to {option}: {reason}; leave the "
+                "option out, or use another runtime"
+            )

@@ -38,7 +38,7 @@ DISABLED = "TORK_PLUGINS_DISABLED"
 
 CORE_COMMANDS = frozenset(
     {"exec", "run", "submit", "list", "get", "logs", "why", "cancel", "validate", "expr", "plugins"}
-    | {"config", "completion"}
+    | {"config", "completion", "queues"}
 )
 """The names of the core's own commands, which no plugin may take."""
 

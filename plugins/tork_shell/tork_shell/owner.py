@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 from typing import NamedTuple
 
 from tork_core.errors import UsageError
@@ -34,19 +33,6 @@ def owner_of(uid: int | None, gid: int | None) -> Owner | None:
             f"{ourselves.uid}, group {ourselves.gid}"
         )
     return owner
-
-
-def become(owner: Owner) -> list[bytes]:
-    """Return the words that, before a command line, execute it with the rights of ``owner``.
-
-    ``setpriv`` (of util-linux, on every Debian) costs an exec, which is less than the fork of the
-    whole worker that Python's own way takes. Raises UsageError if it is missing.
-    """
-    program = shutil.which("setpriv")
-    if program is None:
-        raise UsageError("running tasks as another user needs the program setpriv (util-linux)")
-    rights = (f"--reuid={owner.uid}", f"--regid={owner.gid}", "--clear-groups", "--")
-    return [os.fsencode(word) for word in (program, *rights)]
 
 
 def home_of(owner: Owner | None) -> str:

@@ -9,6 +9,7 @@ from tork_core.hookspecs import hookimpl
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.provider import RuntimeProvider
 from tork_core.interfaces.runtime import Runtime
+from tork_core.model.spec import LimitsSpec
 from tork_shell.settings import ShellSettings
 
 
@@ -20,6 +21,12 @@ async def _open(settings: ShellSettings, environment: Environment) -> AsyncGener
         yield runtime
 
 
+def _check_limits(settings: ShellSettings, limits: LimitsSpec) -> str | None:
+    from tork_shell.cgroups import why_not
+
+    return why_not(limits)
+
+
 @hookimpl
 def tork_runtimes() -> Iterable[RuntimeProvider]:
     """Offer the runtime ``shell``."""
@@ -29,7 +36,8 @@ def tork_runtimes() -> Iterable[RuntimeProvider]:
             help="Runs tasks as processes of this host. No isolation: chosen by name only.",
             settings=ShellSettings,
             open=_open,
-            honours=frozenset({"run", "cmd", "entrypoint", "env"}),
+            honours=frozenset({"run", "cmd", "entrypoint", "env", "limits"}),
             ignores=frozenset({"image", "registry"}),
+            check_limits=_check_limits,
         )
     ]

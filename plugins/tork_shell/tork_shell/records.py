@@ -24,10 +24,12 @@ from pathlib import Path
 
 from tork_core.errors import UsageError
 from tork_shell import procfs
+from tork_shell.cgroup_removal import PREFIX, remove_all
 from tork_shell.family import COLOURS, Family, send
 
 _LINE = 80
 _SUFFIX = ".tasks"
+_CGROUPS = ".cgroups"
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _ENTRY = re.compile(rb"(\d+) (\d+) (\d+)")
 _ROUNDS = 100
@@ -60,6 +62,16 @@ class Records:
         """
         prepare_folder(self.desks.parent)
         self.desks.mkdir(mode=0o711)
+
+    @property
+    def name(self) -> str:
+        """What the owner is called: no other one, alive or dead, is called so too."""
+        return self.desks.stem
+
+    def note_cgroups(self, folder: Path) -> None:
+        """Record a cgroup below which those of tasks will be. Raises OSError."""
+        with open(self.desks.with_suffix(_CGROUPS), "ab") as file:
+            file.write(os.fsencode(folder) + b"\0")
 
     def add(self, family: Family, not_before: int) -> int:
         """Record a task that was started since ``not_before`` (ticks); returns the line's number.
@@ -120,6 +132,15 @@ def remove_leftovers(folder: Path) -> int:
                 killed += _kill_all(_parse(file))
                 _remove(path)
     return killed
+
+
+def _cgroups(path: Path) -> list[Path]:
+    """Return where an owner may have made cgroups."""
+    try:
+        data = path.with_suffix(_CGROUPS).read_bytes()
+    except FileNotFoundError:
+        return []
+    return [Path(os.fsdecode(folder)) for folder in data.split(b"\0") if folder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +235,14 @@ def _desks(path: Path) -> Path:
 
 
 def _remove(path: Path) -> None:
-    """Remove an owner's folder and then its file, whose lock we hold."""
+    """Remove what an owner made, and at last its file, whose lock we hold.
+
+    The file stays, for the next one who looks, where the kernel does not let go of a cgroup.
+    """
     shutil.rmtree(_desks(path), ignore_errors=True)
-    path.unlink(missing_ok=True)
+    if remove_all(_cgroups(path), f"{PREFIX}-{path.stem}-"):
+        path.with_suffix(_CGROUPS).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _line(text: str) -> bytes:

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,11 +18,14 @@ import structlog
 
 from tork_core.errors import TaskFailed, UsageError
 from tork_core.interfaces.runtime import Execution, Start
+from tork_shell.cgroups import Cgroups, Group
 from tork_shell.command import Command, command_of, why_not_started
 from tork_shell.desk import Desk, Desks
+from tork_shell.endings import check
 from tork_shell.family import Families, open_families
 from tork_shell.libc import Launch, Spawner
-from tork_shell.owner import Owner, become, home_of, owner_of
+from tork_shell.order import Order, launcher, written
+from tork_shell.owner import Owner, home_of, owner_of
 from tork_shell.process import Process
 from tork_shell.records import Records, open_records, prepare_folder, remove_leftovers, ticks
 from tork_shell.settings import ShellSettings
@@ -41,6 +44,7 @@ class ShellRuntime:
         *,
         path: str,
         owner: Owner | None,
+        cgroups: Cgroups,
         desks: Desks,
         families: Families,
         records: Records,
@@ -50,7 +54,7 @@ class ShellRuntime:
         """Share these among all tasks; ``null`` is /dev/null, open for reading."""
         self._env = {"PATH": path, "HOME": home_of(owner)}
         self._owner = owner
-        self._become = None if owner is None else become(owner)
+        self._cgroups = cgroups
         self._desks = desks
         self._spawner = spawner
         self._families = families
@@ -59,18 +63,22 @@ class ShellRuntime:
 
     @asynccontextmanager
     async def prepare(self, execution: Execution) -> AsyncGenerator[Start]:
-        """Write the script and the empty output; the function given starts the process."""
+        """Write the script and the empty output, and make the cgroup of a task with limits.
+
+        The function given starts the process.
+        """
         folder = execution.scratch().absolute()
-        with self._desks.take(execution.task.run) as desk:
-            env = {**self._env, **execution.env, "TORK_OUTPUT": desk.output}
-            command = command_of(execution.task, env, folder, desk.script)
-            if self._owner is not None:
-                os.chown(folder, *self._owner)
-            attempt = _Attempt(self.run, execution, desk, command)
-            try:
-                yield attempt.run
-            finally:
-                await attempt.leave()
+        async with self._cgroups.group(execution.task.limits) as group:
+            with self._desks.take(execution.task.run) as desk:
+                env = {**self._env, **execution.env, "TORK_OUTPUT": desk.output}
+                command = command_of(execution.task, env, folder, desk.script)
+                if self._owner is not None:
+                    os.chown(folder, *self._owner)
+                attempt = _Attempt(self.run, _Prepared(execution, desk, command, group))
+                try:
+                    yield attempt.run
+                finally:
+                    await attempt.leave()
 
     async def health(self) -> str | None:
         """Return what is wrong if scripts cannot be run."""
@@ -79,37 +87,58 @@ class ShellRuntime:
                 return None
         return f"there is no bash on the tasks' PATH ({self._env['PATH']})"
 
-    async def run(self, execution: Execution, desk: Desk, command: Command) -> str:
+    async def run(self, prepared: _Prepared) -> str:
         """Run a prepared task to its end, and return its output. Raises TaskFailed."""
+        execution, desk = prepared.execution, prepared.desk
+        with self._order(prepared) as order:
+            process, started = self._start(prepared, order)
+            try:
+                _watch(process, started)
+                await process.follow(execution.log)
+            except asyncio.CancelledError:
+                await process.stop(execution.log, execution.grace)
+                raise
+            finally:
+                exit_code = await process.close()
+            if order is not None and (failure := order.failure()) is not None:
+                raise failure
+        check(exit_code, process.log_tail, prepared.group)
+        return desk.read_output(execution.output_limit)
+
+    def _order(self, prepared: _Prepared) -> AbstractContextManager[Order | None]:
+        """Write an order where the command cannot simply be executed."""
+        entries = prepared.group.entries if prepared.group is not None else ()
+        if not entries and self._owner is None:
+            return contextlib.nullcontext()
+        return written(prepared.command, entries, self._owner)
+
+    def _start(self, prepared: _Prepared, order: Order | None) -> tuple[Process, int]:
+        """Start a process; returns it, and the time since when it may have been there (ticks)."""
         started = ticks()
+        command = prepared.command if order is None else launcher(prepared.command)
         try:
-            desk.hold_script()
-            process = self._start(command, desk)
+            prepared.desk.hold_script()
+            pid, output = self._spawn(command, self._null if order is None else order.file)
+            # It gets its colour before it can open the script.
+            mark = os.fsencode(f"TORK_OUTPUT={prepared.desk.output}")
+            family = self._families.found(pid, mark)
         except OSError as error:
             raise why_not_started(command, error) from error
         finally:
-            desk.let_go()
-        try:
-            _watch(process, started)
-            await process.follow(execution.log)
-        except asyncio.CancelledError:
-            await process.stop(execution.log, execution.grace)
-            raise
-        finally:
-            exit_code = await process.close()
-        _check(exit_code, process.log_tail)
-        return desk.read_output(execution.output_limit)
+            prepared.desk.let_go()
+        return Process(self._families, self._records, family, output), started
 
-    def _start(self, command: Command, desk: Desk) -> Process:
+    def _spawn(self, command: Command, stdin: int) -> tuple[int, int]:
+        """Start a command; returns the pid, and the reading end of its output."""
         reading, writing = _pipe()
         try:
             pid = self._spawner.spawn(
                 Launch(
-                    program=command.program if self._become is None else self._become[0],
-                    argv=[*(self._become or ()), *command.argv],
+                    program=command.program,
+                    argv=command.argv,
                     env=command.env,
                     folder=command.folder,
-                    stdin=self._null,
+                    stdin=stdin,
                     output=writing,
                 )
             )
@@ -118,18 +147,27 @@ class ShellRuntime:
             raise
         finally:
             os.close(writing)
-        family = self._families.found(pid, os.fsencode(f"TORK_OUTPUT={desk.output}"))
-        return Process(self._families, self._records, family, reading)
+        return pid, reading
 
 
-_Run = Callable[[Execution, Desk, Command], Awaitable[str]]
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What a task was prepared with."""
+
+    execution: Execution
+    desk: Desk
+    command: Command
+    group: Group | None
+
+
+_Run = Callable[[_Prepared], Awaitable[str]]
 
 
 class _Attempt:
     """One call of the function that ``prepare`` gives."""
 
-    def __init__(self, run: _Run, execution: Execution, desk: Desk, command: Command) -> None:
-        self._run = partial(run, execution, desk, command)
+    def __init__(self, run: _Run, prepared: _Prepared) -> None:
+        self._run = partial(run, prepared)
         self._runner: asyncio.Task[object] | None = None
         self._over = asyncio.Event()
 
@@ -181,6 +219,7 @@ async def open_shell(settings: ShellSettings) -> AsyncGenerator[ShellRuntime]:
         yield ShellRuntime(
             path=settings.path or os.environ.get("PATH", os.defpath),
             owner=owner,
+            cgroups=Cgroups(records.name, records.note_cgroups),
             desks=desks,
             families=families,
             records=records,
@@ -222,24 +261,6 @@ def _has_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-def _check(exit_code: int | None, log_tail: str) -> None:
-    if exit_code is None:
-        text = "no exit code: the process would not end, or other code of the worker took it"
-        raise TaskFailed(text, log_tail=log_tail)
-    if exit_code > 0:
-        raise TaskFailed(f"exit code {exit_code}", exit_code=exit_code, log_tail=log_tail)
-    if exit_code < 0:
-        text = f"killed by {_name(-exit_code)} (signal {-exit_code})"
-        raise TaskFailed(text, exit_code=exit_code, log_tail=log_tail)
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
 def _pipe() -> tuple[int, int]:
