@@ -12,6 +12,7 @@ from tork_core.testing.runtime import RuntimeContract
 
 class TestDockerRuntime(RuntimeContract):
     patience = 90.0
+    honours = RuntimeContract.honours | {"limits"}
     names_signals = False
     ambient = frozenset({"HOSTNAME"})
 

@@ -6,18 +6,49 @@ import pytest
 import tork_shell.runtime
 from tork_shell.runtime import ShellRuntime
 
+from tests.runtime.conftest import skip_without_cgroups
+from tork_core.model.spec import LimitsSpec, TaskSpec
 from tork_core.testing.runtime import (
     CancelPromises,
     EndPromises,
+    LogPromises,
+    OutputPromises,
+    ProcessPromises,
     RuntimeContract,
     StartPromises,
 )
 
+LIMITS = LimitsSpec(cpus="64", memory="16g")
+
 
 class TestShellRuntime(RuntimeContract):
+    honours = RuntimeContract.honours | {"limits"}
+
     @pytest.fixture
     async def runtime(self, shell: ShellRuntime) -> ShellRuntime:
         return shell
+
+    def limited(
+        self, script: str, *, cpus: str | None = None, memory: str | None = None
+    ) -> TaskSpec:
+        skip_without_cgroups()
+        return super().limited(script, cpus=cpus, memory=memory)
+
+
+class TestShellRuntimeWithLimits(
+    StartPromises, OutputPromises, LogPromises, ProcessPromises, EndPromises, CancelPromises
+):
+    """A task in a cgroup is the same in everything else."""
+
+    @pytest.fixture
+    async def runtime(self, cgroups: None, shell: ShellRuntime) -> ShellRuntime:
+        return shell
+
+    def task(self, script: str) -> TaskSpec:
+        return TaskSpec(run=script, limits=LIMITS)
+
+    def words(self, *, entrypoint: list[str] | None = None, cmd: list[str]) -> TaskSpec:
+        return TaskSpec(entrypoint=entrypoint, cmd=cmd, limits=LIMITS)
 
 
 class TestShellRuntimeStartedFromATerminal(StartPromises, EndPromises, CancelPromises):

@@ -34,7 +34,7 @@ async def test_the_provider_opens_the_runtime(
 
     [provider] = tork_runtimes()
     assert (provider.name, provider.settings) == ("shell", ShellSettings)
-    assert provider.honours == {"run", "cmd", "entrypoint", "env"}
+    assert provider.honours == {"run", "cmd", "entrypoint", "env", "limits"}
     assert provider.ignores == {"image", "registry"}
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -18,6 +18,7 @@ are looked for on the host that the tests run on, which must be Linux and see th
 from __future__ import annotations
 
 from tork_core.testing._runtime_base import CollectedLog, make_execution, processes_with
+from tork_core.testing._runtime_limits import LimitPromises
 from tork_core.testing._runtime_log import LogPromises, ProcessPromises
 from tork_core.testing._runtime_output import OutputPromises
 from tork_core.testing._runtime_stopping import CancelPromises, EndPromises, StartPromises
@@ -26,6 +27,7 @@ __all__ = [
     "CancelPromises",
     "CollectedLog",
     "EndPromises",
+    "LimitPromises",
     "LogPromises",
     "OutputPromises",
     "ProcessPromises",
@@ -37,7 +39,13 @@ __all__ = [
 
 
 class RuntimeContract(
-    StartPromises, OutputPromises, LogPromises, ProcessPromises, EndPromises, CancelPromises
+    StartPromises,
+    OutputPromises,
+    LogPromises,
+    ProcessPromises,
+    LimitPromises,
+    EndPromises,
+    CancelPromises,
 ):
     """Every promise of :class:`tork_core.interfaces.runtime.Runtime`, as a test.
 
