@@ -17,13 +17,11 @@ _TICKS = 30
 """Hundredths of a second of CPU time that the busy task uses."""
 _BUSY = f"""
 now() {{ read -r up _ < /proc/uptime; echo "${{up%.*}}${{up#*.}}"; }}
+use() {{ read -r line < /proc/$$/stat; set -- ${{line##*) }}; used=$((${{12}} + ${{13}})); }}
 began=$(now)
-used=0
-while [ $used -lt {_TICKS} ]; do
-    read -r line < /proc/$$/stat
-    set -- ${{line##*) }}
-    used=$((${{12}} + ${{13}}))
-done
+use
+first=$used
+while [ $((used - first)) -lt {_TICKS} ]; do use; done
 echo $(($(now) - began)) > "$TORK_OUTPUT"
 """
 
