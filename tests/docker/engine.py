@@ -9,7 +9,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -50,11 +50,15 @@ class TestEngine:
 
     def docker(self, *words: str, stdin: bytes = b"") -> str:
         """Run a command of ``docker``, and return what it printed."""
+        return self.docker_bytes(*words, stdin=stdin).decode()
+
+    def docker_bytes(self, *words: str, stdin: bytes = b"") -> bytes:
+        """Run a command of ``docker``, and return what it printed as it is."""
         command = [_client(), "-H", self.host, *words]
         done = subprocess.run(command, input=stdin, capture_output=True, check=False)
         if done.returncode:
             raise AssertionError(f"{' '.join(words)}: {done.stderr.decode()}")
-        return done.stdout.decode()
+        return done.stdout
 
     def answers(self) -> bool:
         command = [_client(), "-H", self.host, "version"]
@@ -69,6 +73,28 @@ class TestEngine:
         finally:
             if made:
                 self.docker("rmi", *made)
+
+    @contextlib.contextmanager
+    def replaced(self, image: str, base: str, archive: bytes) -> Generator[None]:
+        """Let an image of ours be another one with more files for a while.
+
+        Skips for one that users have.
+        """
+        format_ = "{{.Id}} {{.Comment}}"
+        old, _, comment = self.docker("image", "inspect", "--format", format_, image).partition(" ")
+        if "Imported from -" not in comment:
+            pytest.skip(f"the image {image} of this engine is not the tests' own")
+        container = self.docker("create", base, "true").strip()
+        try:
+            self.docker("cp", "-", f"{container}:/", stdin=archive)
+            self.docker("commit", container, image)
+        finally:
+            self.docker("rm", container)
+        try:
+            yield
+        finally:
+            self.docker("rmi", image)
+            self.docker("tag", old, image)
 
     def _make_images(self) -> list[str]:
         busybox = shutil.which("busybox")
@@ -163,6 +189,28 @@ def _shims() -> Iterable[str]:
                 yield pid
 
 
+def program_of_host(path: str, files: Mapping[str, bytes]) -> bytes:
+    """Return an archive with a program of this host, and more files, to be put into an image."""
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        _add_program(archive, path)
+        for name, content in files.items():
+            file = tarfile.TarInfo(name.lstrip("/"))
+            file.size, file.mode = len(content), 0o644
+            archive.addfile(file, BytesIO(content))
+    return buffer.getvalue()
+
+
+def _add_program(archive: tarfile.TarFile, program: str) -> None:
+    """Add a program of this host, with the libraries that it needs."""
+    needed = subprocess.check_output(["ldd", program], text=True)
+    libraries = [word for word in needed.split() if word.startswith("/")]
+    for path in (program, *libraries):
+        file = archive.gettarinfo(os.path.realpath(path), path.lstrip("/"))
+        with open(path, "rb") as content:
+            archive.addfile(file, content)
+
+
 def _tree(busybox: bytes, applets: Iterable[str], shell: str | None = None) -> bytes:
     """Return a file system with busybox under all these names, as an archive.
 
@@ -189,13 +237,7 @@ def _tree(busybox: bytes, applets: Iterable[str], shell: str | None = None) -> b
                 link.type, link.linkname = tarfile.SYMTYPE, "busybox"
                 archive.addfile(link)
         if shell is not None:
-            program = f"/bin/{shell}"
-            needed = subprocess.check_output(["ldd", program], text=True)
-            libraries = [word for word in needed.split() if word.startswith("/")]
-            for path in (program, *libraries):
-                file = archive.gettarinfo(os.path.realpath(path), path.lstrip("/"))
-                with open(path, "rb") as content:
-                    archive.addfile(file, content)
+            _add_program(archive, f"/bin/{shell}")
             link = tarfile.TarInfo("bin/sh")
             link.type, link.linkname = tarfile.SYMTYPE, shell
             archive.addfile(link)
