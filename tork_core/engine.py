@@ -259,6 +259,8 @@ class Engine:
                 ]
                 await self._coordinator.ready()
             if self._worker is not None:
+                leftovers = self._worker.remove_leftovers()
+                beside.append(group.create_task(leftovers, name="leftovers"))
                 await self._worker.run()
                 self._drained.set()
             await self._closing.wait()

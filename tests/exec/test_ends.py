@@ -162,6 +162,30 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next_one(tork_exec: Exec) ->
     assert processes_with(tork_exec.token) == []
 
 
+def test_scratch_folders_of_a_killed_run_go_though_the_next_one_needs_none(
+    tork_exec: Exec,
+) -> None:
+    temp = tork_exec.folder / "two words"
+    temp.mkdir()
+    job = marked(
+        "tasks: [{run: 'echo begun > file; cat file; sleep 60', env: {M: TOKEN}}]", tork_exec
+    )
+    run = tork_exec.start(job, "--temp-dir", str(temp))
+    run.see("begun")
+    run.process.kill()
+    run.process.wait()
+    assert list(temp.iterdir()) != []
+    tork_exec("tasks: [{run: 'true', if: 'false'}]", "--temp-dir", str(temp))
+    assert list(temp.iterdir()) == []
+
+
+def test_a_temp_dir_that_is_not_there_is_status_2(tork_exec: Exec) -> None:
+    done = tork_exec("tasks: [{run: 'true'}]", "--temp-dir", "missing/folder")
+    assert done.process.returncode == 2
+    assert "missing/folder does not exist; make it, or name another folder" in done.err
+    assert done.out == ""
+
+
 # -- lines come live
 
 

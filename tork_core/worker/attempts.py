@@ -130,8 +130,8 @@ class Attempts:
                 execution.grace = 0.0
 
     async def remove_leftovers(self) -> None:
-        """Remove the scratch folders of workers that died."""
-        await self._scratch.remove_left_behind()
+        """Remove the scratch folders of workers that have died."""
+        await self._scratch.remove_leftovers()
 
     def close(self) -> None:
         """Remove what the attempts shared; none of them runs any more."""

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
+
+from tork_core.errors import TaskFailed, UsageError
+from tork_core.worker.removing import remove_tree
 
 _log = structlog.get_logger()
 
@@ -33,7 +36,7 @@ class Scratch:
         self._path: Path | None = None
 
     def __call__(self) -> Path:
-        """The folder: empty, mode 0700, this process's own."""
+        """The folder: empty, mode 0700, this process's own. Raises TaskFailed."""
         if self._path is None:
             self._path = self._root.take()
         return self._path
@@ -48,35 +51,43 @@ class ScratchRoot:
     """Holds a worker's scratch folders in ``temp_dir``; makes nothing before it is asked."""
 
     def __init__(self, temp_dir: str) -> None:
-        self._temp_dir = temp_dir
+        """Raises UsageError for a folder that no scratch folder can be made in."""
+        self._temp_dir = _checked(temp_dir)
         self._root: Path | None = None
         self._lock: int | None = None
         self._free: list[Path] = []
         self._inodes: dict[Path, int] = {}
-        self._stale: list[Path] = []
 
     def take(self) -> Path:
-        """An empty folder."""
-        if self._free:
-            return self._free.pop()
-        path = Path(tempfile.mkdtemp(dir=self._opened()))
-        self._inodes[path] = path.stat().st_ino
+        """An empty folder. Raises TaskFailed."""
+        try:
+            while self._free:
+                path = self._free.pop()
+                if _is_there(path):
+                    return path
+                del self._inodes[path]
+            path = Path(tempfile.mkdtemp(dir=self._opened()))
+            self._inodes[path] = path.stat().st_ino
+        except OSError as error:
+            raise TaskFailed(
+                f"the worker cannot make a scratch folder in {self._temp_dir}: {error.strerror}; "
+                "make room there, or choose another folder with --temp-dir"
+            ) from error
         return path
 
     async def give_back(self, path: Path) -> None:
         """Empty a folder, for the next attempt."""
-        if not (_emptied(path) and self._is_as_made(path)):
+        if _emptied(path) and self._is_as_made(path):
+            self._free.append(path)
+        else:
             del self._inodes[path]
             await asyncio.shield(asyncio.to_thread(remove_tree, path))
-        else:
-            self._free.append(path)
-        if self._stale:
-            stale, self._stale = self._stale, []
-            await asyncio.shield(asyncio.to_thread(_remove_all, stale))
 
-    async def remove_left_behind(self) -> None:
-        """Remove at once what workers that died have left, not beside the first tasks."""
-        await asyncio.to_thread(lambda: _remove_all(_left_behind(Path(self._temp_dir))))
+    async def remove_leftovers(self) -> None:
+        """Remove what workers of this user have left in ``temp_dir`` that have died."""
+        found = [path for path in _of_workers(self._temp_dir) if path != self._root]
+        if found:
+            await asyncio.to_thread(_remove_dead, found)
 
     def close(self) -> None:
         """Remove the worker's folder with all that is in it."""
@@ -86,28 +97,66 @@ class ScratchRoot:
             self._root = self._lock = None
 
     def _opened(self) -> Path:
-        if self._root is None:
-            self._stale = _left_behind(Path(self._temp_dir))
-            self._root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._temp_dir))
-            self._root.chmod(0o711)  # a task of another user has to get to its folder
-            self._lock = _locked(self._root)
+        """The worker's folder; one that was swept away is made again."""
+        if self._root is not None and not _is_there(self._root):
+            self._root = None
+        while self._root is None:
+            root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._temp_dir))
+            # Before it is locked, another worker may take it for a dead one's.
+            with suppress(FileNotFoundError):
+                root.chmod(0o711)  # a task of another user has to get to its folder
+            lock = _locked(root)
+            if lock is not None and os.fstat(lock).st_nlink:
+                if self._lock is not None:
+                    os.close(self._lock)
+                self._root, self._lock = root, lock
         return self._root
 
     def _is_as_made(self, path: Path) -> bool:
         """Whether the folder is the one that was made, with its owner and mode put right."""
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_ino != self._inodes[path]:
+        try:
+            found = path.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_ino != self._inodes[path]:
+                return False
+            if found.st_uid != os.geteuid() or found.st_gid != os.getegid():
+                os.chown(path, os.geteuid(), os.getegid())
+            if stat.S_IMODE(found.st_mode) != 0o700:
+                path.chmod(0o700)
+        except OSError:
             return False
-        if found.st_uid != os.geteuid() or found.st_gid != os.getegid():
-            os.chown(path, os.geteuid(), os.getegid())
-        if stat.S_IMODE(found.st_mode) != 0o700:
-            path.chmod(0o700)
         return True
 
 
+def _checked(temp_dir: str) -> Path:
+    if not temp_dir:
+        raise UsageError("worker.temp_dir (--temp-dir) is empty; name a folder")
+    path = Path(temp_dir).absolute()
+    problem = None
+    if not path.is_dir():
+        problem = "is no folder" if path.exists() else "does not exist"
+    elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        problem = "may not be written by this user"
+    if problem is not None:
+        raise UsageError(
+            f"worker.temp_dir (--temp-dir): {path} {problem}; make it, or name another folder"
+        )
+    return path
+
+
+def _is_there(path: Path) -> bool:
+    # The system may sweep its folder for temporary files while a worker has nothing to do.
+    return path.is_dir() and not path.is_symlink()
+
+
 def _locked(root: Path) -> int | None:
-    """Take the lock of a worker's folder, for as long as it stays open; None if it is taken."""
-    lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    """Take the lock of a worker's folder, for as long as it stays open.
+
+    None if it is taken, or the folder is gone.
+    """
+    try:
+        lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -116,26 +165,28 @@ def _locked(root: Path) -> int | None:
     return lock
 
 
-def _left_behind(temp_dir: Path) -> list[Path]:
-    """The folders of this user's workers that have died."""
-    found: list[Path] = []
-    for entry in os.scandir(temp_dir):
-        if not entry.name.startswith(_PREFIX) or not entry.is_dir(follow_symlinks=False):
-            continue
-        if entry.stat(follow_symlinks=False).st_uid != os.geteuid():
-            continue
-        path = Path(entry.path)
-        lock = _locked(path)
-        if lock is not None:
-            os.close(lock)
-            found.append(path)
-    return found
+def _of_workers(temp_dir: Path) -> Iterator[Path]:
+    """The folders of this user's workers, living and dead."""
+    with suppress(OSError), os.scandir(temp_dir) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_uid == os.geteuid():
+                        yield Path(entry.path)
 
 
-def _remove_all(paths: list[Path]) -> None:
+def _remove_dead(paths: Sequence[Path]) -> None:
     for path in paths:
-        _log.info("scratch.removed", left_by="a worker that died", folder=str(path))
-        remove_tree(path)
+        try:
+            lock = _locked(path)
+        except OSError as error:
+            _log.warning("scratch.left", folder=str(path), error=str(error))
+            continue
+        if lock is not None:
+            # Held until it is gone, for a worker that has just made it and is about to lock it.
+            _log.info("scratch.removed", left_by="a worker that died", folder=str(path))
+            remove_tree(path)
+            os.close(lock)
 
 
 def _emptied(path: Path) -> bool:
@@ -150,26 +201,3 @@ def _emptied(path: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a tree; folders that a task has closed to itself are opened first.
-
-    What cannot be removed even so is logged and left.
-    """
-
-    def open_up(function: Callable[[str], object], name: str, _: object) -> None:
-        try:
-            os.chmod(os.path.dirname(name), 0o700)
-            if os.path.isdir(name) and not os.path.islink(name):
-                os.chmod(name, 0o700)
-                shutil.rmtree(name)
-            elif os.path.lexists(name):
-                function(name)
-        except OSError as error:
-            _log.warning("scratch.left", error=str(error))
-
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    shutil.rmtree(path, onerror=open_up)

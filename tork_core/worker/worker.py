@@ -33,7 +33,8 @@ class Worker:
     """One worker. It needs the broker alone, never the datastore.
 
     It lives as one incarnation after another: whoever has lost its lease comes back as a new node.
-    Raises UsageError for a ``stop_grace`` that no lease leaves time for.
+    Raises UsageError for a ``stop_grace`` that no lease leaves time for, and for a ``temp_dir`` in
+    which nothing can be made.
     """
 
     def __init__(
@@ -62,10 +63,6 @@ class Worker:
         self._incarnation: Incarnation | None = None
         self._draining = False
 
-    async def remove_leftovers(self) -> None:
-        """Remove the scratch folders of workers that died; the processes are the runtime's."""
-        await self._attempts.remove_leftovers()
-
     def drain(self) -> None:
         """Take no more tasks; :meth:`run` returns when those that run have ended, or have been
         handed back after the grace period."""
@@ -76,6 +73,10 @@ class Worker:
     def hurry(self) -> None:
         """Give tasks that are stopped from now on no time to end by themselves."""
         self._attempts.hurry()
+
+    async def remove_leftovers(self) -> None:
+        """Remove the scratch folders of workers of this host that have died."""
+        await self._attempts.remove_leftovers()
 
     async def run(self) -> None:
         """Work until drained. Cancelling it stops the tasks, and hands nothing back."""
