@@ -190,6 +190,12 @@ TASK_REFUSED = {
     "volumes: [/a, /b, /a/]": '.volumes[2]: "/a/" is there already; name each path once',
     "volumes: [/]": '.volumes[0]: "/" would hide the whole file system; name a folder in it',
     "volumes: [/tork]": '.volumes[0]: "/tork" is used by the engine itself; choose another path',
+    "volumes: [/tork/output]": '.volumes[0]: "/tork/output" is used by the engine itself; '
+    "choose another path",
+    "volumes: [/dev/]": '.volumes[0]: "/dev/" is what no container can do without; '
+    "choose another path",
+    "volumes: [/proc/x]": '.volumes[0]: "/proc/x" is what no container can do without; '
+    "choose another path",
     "volumes: [//tork/./]": '.volumes[0]: "//tork/./" is used by the engine itself; '
     "choose another path",
     "mounts: [{type: nfs, target: /a}]": '.mounts[0].type: "nfs" is not a type of mount; '

@@ -84,12 +84,12 @@ async def test_limits_are_inherited() -> None:
 
 
 @virtual
-async def test_what_is_ignored_is_warned_of_for_each_step() -> None:
+async def test_what_is_ignored_is_warned_of_once() -> None:
     async with open_scene() as scene:
         registry = RegistrySpec(username="u", password="p")
         pre = AuxiliaryTaskSpec(run="0", registry=registry)
         await run(scene, TaskSpec(run="0", registry=registry, pre=[pre]))
-        assert scene.desk.log().count("[tork: registry is ignored by the runtime scripted]") == 2
+        assert scene.desk.log().count("[tork: registry is ignored by the runtime scripted]") == 1
 
 
 # -- failures

@@ -45,6 +45,7 @@ _LONGEST_VAR = 64
 _LONGEST_QUEUE = 255
 _LONGEST_PATH = 256
 _RESERVED_PATH = "/tork"
+_NEEDED_PATHS = ("/proc", "/dev")
 _MOUNT_PATH = re.compile(r"[-/.0-9a-zA-Z_= ]+")
 _CRON_DESCRIPTORS = frozenset(
     {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
@@ -196,7 +197,9 @@ def container_path(text: str) -> str | None:
     place = posixpath.normpath("/" + text.lstrip("/"))
     if place == "/":
         return f"{quoted(text)} would hide the whole file system; name a folder in it"
-    if place == _RESERVED_PATH:
+    if place in _NEEDED_PATHS or place.startswith("/proc/"):
+        return f"{quoted(text)} is what no container can do without; choose another path"
+    if place == _RESERVED_PATH or place.startswith(f"{_RESERVED_PATH}/"):
         return f"{quoted(text)} is used by the engine itself; choose another path"
     return None
 

@@ -10,7 +10,7 @@ import structlog
 
 from tork_core.errors import TaskFailed, TorkError
 from tork_core.interfaces.middleware import LogFilter, TaskLogContext
-from tork_core.interfaces.runtime import Execution, LogSink, Runtime, VolumeRuntime
+from tork_core.interfaces.runtime import Execution, Runtime, VolumeRuntime
 from tork_core.logs import hiding
 from tork_core.model.messages import ReportItem, TaskMessage
 from tork_core.model.scripts import unix_script
@@ -148,12 +148,12 @@ class Attempts:
         """Return the output; None if the attempt was not allowed to start."""
         task = self._admitted(message.spec)
         steps = steps_of(task)
-        ground = _Ground(message, TailedLog(log), scratch, {}, [])
+        ground = _Ground(message, TailedLog(log), scratch, {}, [], set())
         self._live[id(ground)] = ground
         try:
             if len(steps) > 1 or task.volumes:
                 return await self._execute_steps(task, steps, ground, holding)
-            await self._warn_of_ignored(task, log)
+            await self._warn_of_ignored(task, ground)
             async with self._offer.runtime.prepare(self._execution(task, ground)) as start:
                 if not await holding.permission():
                     return None
@@ -177,7 +177,7 @@ class Attempts:
 
     async def _prepare(self, stack: AsyncExitStack, step: Step, ground: _Ground) -> PreparedStep:
         try:
-            await self._warn_of_ignored(step.task, ground.log)
+            await self._warn_of_ignored(step.task, ground)
             execution = self._execution(step.task, ground)
             start = await stack.enter_async_context(self._offer.runtime.prepare(execution))
         except TaskFailed as error:
@@ -215,15 +215,20 @@ class Attempts:
         except TorkError as error:
             raise TaskFailed(str(error)) from error
 
-    async def _warn_of_ignored(self, task: TaskSpec, log: LogSink) -> None:
-        """Tell the log of fields that are ignored; raises TaskFailed for one that cannot be."""
+    async def _warn_of_ignored(self, task: TaskSpec, ground: _Ground) -> None:
+        """Tell the log, once, of each field that is ignored.
+
+        Raises TaskFailed for one that cannot be.
+        """
         offer = self._offer
         for attribute, field in _EXECUTION_FIELDS:
             if getattr(task, attribute) is None or field in offer.honours:
                 continue
             if field not in offer.ignores:
                 raise TaskFailed(_cannot(offer.name, field))
-            await log.warn(f"{field} is ignored by the runtime {offer.name}")
+            if field not in ground.ignored:
+                ground.ignored.add(field)
+                await ground.log.warn(f"{field} is ignored by the runtime {offer.name}")
 
 
 class _Ground(msgspec.Struct):
@@ -234,6 +239,7 @@ class _Ground(msgspec.Struct):
     scratch: Scratch
     volumes: Mapping[str, str]
     executions: list[Execution]
+    ignored: set[str]
 
 
 def _cannot(runtime: str, field: str) -> str:
