@@ -12,7 +12,7 @@ from tests.api.conftest import HELLO, Api
 from tests.docs.blocks import ROOT, blocks
 
 PAGE = ROOT / "docs" / "reference" / "rest.md"
-BLOCKS = {block.language: block.text for block in blocks(PAGE)}
+BLOCKS = {block.language: block.text for block in reversed(list(blocks(PAGE)))}
 
 
 async def test_the_command_that_submits_a_job_does_so(api: Api, tmp_path: Path) -> None:

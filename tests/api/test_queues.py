@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import quote
 import pytest
 from yarl import URL
 
+from tests.docs.blocks import ROOT, blocks
 from tork_core.settings.secret import Secret
 from tork_core.testing.waiting import eventually
 
@@ -264,3 +266,22 @@ async def test_a_template_that_gives_a_queue_of_the_engine_fails_its_task(
     ended = await api.ended((await api.submit(json.dumps(job)))["id"])
     assert ended["state"] == "FAILED"
     assert "tasks[1].queue" in ended["error"]
+
+
+async def test_what_passes_has_the_fields_that_the_reference_shows(api: Any) -> None:
+    """``rest.md`` shows the command, and one item."""
+    page = ROOT / "docs" / "reference" / "rest.md"
+    command, shown = (
+        block.text for block in blocks(page) if block.tested_by == "tests/api/test_queues.py"
+    )
+    path = command[command.index("/queues") :].strip().rstrip('"')
+    async with api.session.get(f"http://localhost:{api.port}{path}", headers=STREAM) as response:
+        watch = Watch(response)
+        await api.submit()
+        seen = await watch.until(
+            lambda seen: any(item["queue"] == "completed" for item in seen), within=20
+        )
+    found = next(item for item in seen if item["queue"] == "completed")
+    example = json.loads(re.sub("^.*data: ", "", shown.strip(), flags=re.DOTALL))
+    assert list(found) == list(example)
+    assert (found["kind"], found["state"]) == (example["kind"], example["state"])

@@ -24,6 +24,10 @@ class LimitedSettings(Settings, prefix="limited"):
     """There is nothing to set."""
 
 
+class BoundlessSettings(Settings, prefix="boundless"):
+    """There is nothing to set."""
+
+
 class Limited:
     """Gives the limits that a task would be held to as its output."""
 
@@ -55,7 +59,15 @@ def tork_runtimes() -> Iterable[RuntimeProvider]:
         open=open_limited,
         honours=frozenset({"run", "limits"}),
     )
-    return [provider]
+    boundless = RuntimeProvider(
+        name="boundless",
+        help="Cannot hold limits on this host.",
+        settings=BoundlessSettings,
+        open=open_limited,
+        honours=frozenset({"run", "limits"}),
+        check_limits=lambda settings, limits: "there is no way to do it here",
+    )
+    return [provider, boundless]
 
 
 def engine(worker: WorkerSettings, runtime: str = "limited") -> Engine:
@@ -94,7 +106,18 @@ async def test_without_limits_anywhere_there_are_none() -> None:
         assert (await running.wait(await running.submit(job))).result == "none"
 
 
-async def test_a_worker_whose_default_limits_cannot_hold_does_not_start() -> None:
-    with pytest.raises(UsageError, match="shell cannot hold tasks to --default-cpus-limit"):
-        async with engine(WorkerSettings(default_cpus_limit="1"), runtime="shell"):
+@pytest.mark.parametrize(
+    ("option", "worker"),
+    [
+        ("--default-cpus-limit", WorkerSettings(default_cpus_limit="1")),
+        ("--default-memory-limit", WorkerSettings(default_memory_limit="9m")),
+    ],
+)
+async def test_a_worker_whose_default_limits_cannot_hold_does_not_start(
+    option: str, worker: WorkerSettings
+) -> None:
+    with pytest.raises(UsageError, match=f"boundless cannot hold tasks to {option}: there is no"):
+        async with engine(worker, runtime="boundless"):
             pass
+    async with engine(WorkerSettings(), runtime="boundless"):
+        pass

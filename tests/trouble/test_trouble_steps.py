@@ -233,7 +233,7 @@ def test_a_script_may_use_a_volume_over_any_folder(docker: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "volume", ["", "data", "./data", "/", "/tork", "/tork/x", "/a/../b", "/a:/b", "C:\\x", "/a\0"]
+    "volume", ["", "data", "./data", "/", "/tork", "/tork/x", "/a/../b", "C:\\x", "/a\0"]
 )
 def test_a_volume_that_cannot_be_is_refused_by_name(docker: Place, volume: str) -> None:
     task = {"run": "true", "image": docker.image, "volumes": [volume]}
