@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+import structlog
 
 from tests.coordinator.virtual_time import virtual
 from tests.worker.worker_stage import Scene, open_scene
+from tork_core import logs
 from tork_core.errors import InvalidJob
 from tork_core.interfaces.middleware import LogFilter, TaskLogContext
 from tork_core.middleware.secrets import SecretFilter, Secrets
 from tork_core.model.messages import ReportItem
 from tork_core.model.spec import LimitsSpec, RegistrySpec, TaskSpec
+from tork_core.settings.core import LoggingSettings
 
 ERASER = "[REDACTED]"
 OpenFilter = Callable[[TaskLogContext], LogFilter | None]
@@ -328,10 +331,13 @@ def fall_over(_: TaskLogContext) -> LogFilter | None:
     raise RuntimeError("the filter fell over")
 
 
+@pytest.mark.parametrize("configured", [False, True])
 @pytest.mark.parametrize("open_filter", [open_broken, fall_over])
 def test_a_log_filter_with_a_fault_fails_its_task_and_is_not_tried_for_ever(
-    open_filter: OpenFilter,
+    open_filter: OpenFilter, configured: bool
 ) -> None:
+    """Also where the worker's own log is written with the filter."""
+
     @virtual
     async def test() -> None:
         async with open_scene(open_filter=open_filter) as scene:
@@ -342,4 +348,12 @@ def test_a_log_filter_with_a_fault_fails_its_task_and_is_not_tried_for_ever(
             assert len(scene.desk.claims) <= 1
             assert len(scene.desk.reports) == 1
 
-    test()
+    kept = structlog.get_config() if structlog.is_configured() else None
+    try:
+        if configured:
+            logs.configure(LoggingSettings(), default="warning")
+        test()
+    finally:
+        structlog.reset_defaults()
+        if kept is not None:
+            structlog.configure(**kept)

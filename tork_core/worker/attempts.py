@@ -104,7 +104,7 @@ class Attempts:
         except TaskFailed as error:
             await self._fail(message, holding, log, str(error))
         except Exception as error:  # noqa: BLE001 -- a runtime's fault fails its task, not the slot
-            with hiding(lambda text: self._shown(text, message)):
+            with hiding(lambda text: self._shown_if_possible(text, message)):
                 _log.exception("runtime.failed", runtime=self._offer.name)
             text = f"runtime {self._offer.name}: {type(error).__name__}: {error}"
             await self._fail(message, holding, log, text)
@@ -141,6 +141,12 @@ class Attempts:
         """Text about an attempt without what must not be seen; an error carries its log's end."""
         found = self._open_filter(_log_context(message))
         return text if found is None else found.feed(text) + found.flush()
+
+    def _shown_if_possible(self, text: str, message: TaskMessage) -> str:
+        try:
+            return self._shown(text, message)
+        except Exception as error:  # noqa: BLE001 -- it may be this very filter that has failed
+            return _filter_failed(error)
 
     async def _execute(
         self, message: TaskMessage, holding: Holding, log: TaskLog, scratch: Scratch
