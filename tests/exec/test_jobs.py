@@ -208,8 +208,9 @@ def test_a_task_sees_its_identity_and_nothing_of_the_program(tork_exec: Exec) ->
 
 
 def test_a_queue_that_no_slot_serves_is_a_job_that_can_be_cancelled(tork_exec: Exec) -> None:
-    run = tork_exec.start("tasks: [{queue: nobody, run: 'true'}]", "--json")
-    run.see("1 task")
+    job = "inputs: {q: nobody}\ntasks: [{queue: '{{ inputs.q }}', run: 'true'}]"
+    run = tork_exec.start(job, "--json")
+    run.see("no worker serves queue nobody")
     run.send(signal.SIGINT)
     assert run.end() == 130
     assert run.json()["state"] == "CANCELLED"

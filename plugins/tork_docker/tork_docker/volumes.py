@@ -4,17 +4,12 @@ A volume is a folder in the attempt's scratch folder, mounted at its path: so it
 ``--temp-dir`` says, and goes with the scratch folder. That takes a worker that may remove what the
 containers' root has made, and an engine on this host. Where one of the two is not given the engine
 keeps the volumes itself, and removes them when it is told to.
-
-Of whichever kind, a volume is empty at first and hides what the image has at its path, and every
-user of a container may write to it.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import secrets
-import tarfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -83,23 +78,5 @@ def _mount(path: str, source: str, labels: Mapping[str, str]) -> dict[str, objec
         "Type": "volume",
         "Source": source,
         "Target": path,
-        "VolumeOptions": {"Labels": dict(labels), "NoCopy": True},
+        "VolumeOptions": {"Labels": dict(labels)},
     }
-
-
-def kept_by_engine(volumes: Mapping[str, str]) -> list[str]:
-    """Return the paths of the volumes that are the engine's own, and not folders of this host."""
-    return [path for path, source in volumes.items() if not source.startswith("/")]
-
-
-def for_everybody() -> bytes:
-    """Return what opens a volume of the engine's, which is its root's alone, to every user.
-
-    It is an archive (tar) to be unpacked at the volume's path.
-    """
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        itself = tarfile.TarInfo("./")
-        itself.type, itself.mode = tarfile.DIRTYPE, _FOR_EVERYBODY
-        archive.addfile(itself)
-    return buffer.getvalue()
