@@ -14,6 +14,11 @@ def words(path: Path) -> list[str]:
     return path.read_text().split()
 
 
+def make(folder: Path) -> None:
+    """Make a cgroup, if there is none. Raises OSError."""
+    folder.mkdir(exist_ok=True)
+
+
 def figure(path: Path, name: str) -> int:
     """Return a number from a file of names and numbers, or 0 if it does not have it."""
     try:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tork_shell import procfs
-from tork_shell.cgroupfs import ADVICE, why, words, write
+from tork_shell.cgroupfs import ADVICE, make, why, words, write
 from tork_shell.hierarchy import Controller, NoCgroup, Place
 
 LEAF = "tork-worker"
@@ -33,21 +34,19 @@ def ground(controller: Controller, place: Place) -> Path:
         if place.version == 1:
             _may_write(place.folder)
             return place.folder
-        if controller not in words(place.folder / "cgroup.controllers"):
-            raise NoCgroup(f"the worker's own cgroup {place.name} was not given it by those above")
         above = _above(place)
-        if above is not None:
-            _hand_on(controller, above)
-            return above
-        if _is_top(place.folder):
-            _hand_on(controller, place.folder)
-            return place.folder
-        _may_write(place.folder, "cgroup.procs", "cgroup.subtree_control")
-        _move_down(place)
-        _hand_on(controller, place.folder)
+        base = place.folder if above is None else above
+        if controller not in words(base / "cgroup.controllers"):
+            raise NoCgroup(f"the worker's own cgroup {place.name} was not given it by those above")
+        if above is None and not _is_top(base):
+            _may_write(base, "cgroup.procs", "cgroup.subtree_control")
+            _move_down(place)
+        control = base / "cgroup.subtree_control"
+        if controller not in words(control):
+            write(control, f"+{controller}")
     except OSError as error:
         raise NoCgroup(why(error)) from error
-    return place.folder
+    return base
 
 
 def _above(place: Place) -> Path | None:
@@ -77,33 +76,25 @@ def _attribute(folder: Path, name: str) -> bytes:
         return b""
 
 
-def _hand_on(controller: Controller, folder: Path) -> None:
-    control = folder / "cgroup.subtree_control"
-    if controller not in words(control):
-        write(control, f"+{controller}")
-
-
 def _move_down(place: Place) -> None:
     """Move all that runs in the worker's own cgroup into its leaf."""
-    if place.name != "/" and not _is_delegated(place.folder):
-        others = _processes(place.folder) - set(_ourselves())
-        if others:
-            raise NoCgroup(
-                f"the worker shares its cgroup {place.name} with other processes (pid "
-                f"{min(others)}): {ADVICE}"
-            )
+    found = _processes(place.folder)
+    others = found - set(_ourselves())
+    if 0 in found:  # so the kernel shows what is not of our namespace
+        raise NoCgroup(f"the worker's own cgroup {place.name} has processes that it cannot see")
+    if others and place.name != "/" and not _is_delegated(place.folder):
+        raise NoCgroup(
+            f"the worker shares its cgroup {place.name} with other processes (pid "
+            f"{min(others)}): {ADVICE}"
+        )
     leaf = place.folder / LEAF
-    leaf.mkdir(exist_ok=True)
+    make(leaf)
     for _ in range(_ROUNDS):  # those that are being started meanwhile come with the next one
-        processes = _processes(place.folder)
-        if 0 in processes:
-            raise NoCgroup(f"{place.folder} has processes that cannot be seen from here")
-        for pid in processes:
-            try:
+        for pid in found:
+            with suppress(ProcessLookupError):
                 write(leaf / "cgroup.procs", str(pid))
-            except ProcessLookupError:
-                continue
-        if not processes:
+        found = _processes(place.folder) - {0}
+        if not found:
             return
 
 
