@@ -23,7 +23,7 @@ from tork_shell.settings import ShellSettings
 
 from tests.runtime.conftest import Run
 from tork_core.errors import TaskFailed, UsageError
-from tork_core.model.spec import TaskSpec
+from tork_core.model.spec import LimitsSpec, TaskSpec
 from tork_core.testing.runtime import CollectedLog, make_execution, processes_with
 from tork_core.testing.waiting import eventually, soon
 
@@ -226,7 +226,7 @@ async def test_it_works_in_a_loop_of_another_thread(state: Path, tmp_path: Path)
 _WORKER = """
 import asyncio, sys
 from pathlib import Path
-from tork_core.model.spec import TaskSpec
+from tork_core.model.spec import LimitsSpec, TaskSpec
 from tork_core.testing.runtime import CollectedLog, make_execution
 from tork_shell.runtime import open_shell
 from tork_shell.settings import ShellSettings
@@ -235,10 +235,11 @@ class Log(CollectedLog):
     async def write(self, data):
         print(data.decode(), end="", flush=True)
 
-async def main(state, script, token):
+async def main(state, script, token, cpus, memory):
+    limits = LimitsSpec(cpus=cpus or None, memory=memory or None)
     async with open_shell(ShellSettings(state=state)) as shell:
         execution = make_execution(
-            TaskSpec(run=script), Path(state).parent, log=Log(), task_id=token
+            TaskSpec(run=script, limits=limits), Path(state).parent, log=Log(), task_id=token
         )
         async with shell.prepare(execution) as start:
             await start()
@@ -246,12 +247,19 @@ async def main(state, script, token):
 asyncio.run(main(*sys.argv[1:]))
 """
 
+_NO_LIMITS = LimitsSpec()
 
-def worker(state: Path, script: str, token: str) -> subprocess.Popen[bytes]:
+
+def worker(
+    state: Path, script: str, token: str, limits: LimitsSpec = _NO_LIMITS
+) -> subprocess.Popen[bytes]:
     """Start a worker of its own process that runs one script, and wait until it prints."""
     paths = [path for path in sys.path if path]
     process = subprocess.Popen(
-        [sys.executable, "-c", _WORKER, str(state), script.replace("{token}", token), token],
+        [
+            *(sys.executable, "-c", _WORKER, str(state), script.replace("{token}", token), token),
+            *(limits.cpus or "", limits.memory or ""),
+        ],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *paths])},
     )
