@@ -11,9 +11,9 @@ import pytest
 from tork_shell.runtime import ShellRuntime, open_shell
 from tork_shell.settings import ShellSettings
 
-from tests.runtime.conftest import Run
+from tests.runtime.conftest import Run, skip_without_cgroups
 from tork_core.errors import TaskFailed, UsageError
-from tork_core.model.spec import TaskSpec
+from tork_core.model.spec import LimitsSpec, TaskSpec
 from tork_core.testing.runtime import CollectedLog
 from tork_core.testing.waiting import eventually
 
@@ -165,6 +165,21 @@ class TestAnotherUser:
             with pytest.raises(TaskFailed, match="exit code 7"):
                 await run(shell, "exit 7")
         assert log.data == b"--|a b|"
+
+    @pytest.mark.parametrize("limits", [None, LimitsSpec(memory="1g")])
+    async def test_no_variable_of_a_task_works_on_what_comes_before_its_command(
+        self, settings: ShellSettings, run: Run, tmp_path: Path, limits: LimitsSpec | None
+    ) -> None:
+        """The loader would write as root what this one asks for; LD_PRELOAD would run as root."""
+        if limits is not None:
+            skip_without_cgroups()
+        seen = tmp_path / "seen"
+        seen.mkdir()
+        seen.chmod(0o777)
+        env = {"LD_DEBUG": "files", "LD_DEBUG_OUTPUT": str(seen / "by")}
+        async with open_shell(settings) as shell:
+            await run(shell, TaskSpec(run="true", limits=limits), env)
+        assert {path.stat().st_uid for path in seen.iterdir()} == {65534}
 
     async def test_a_file_of_another_user_is_no_output(
         self, settings: ShellSettings, run: Run, tmp_path: Path
