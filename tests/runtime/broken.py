@@ -7,10 +7,12 @@ import os
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+from tork_shell.hierarchy import find
 from tork_shell.runtime import ShellRuntime
 
 from tork_core.errors import TaskFailed
@@ -288,6 +290,9 @@ class Wrapped:
     def __init__(self, good: ShellRuntime) -> None:
         self.good = good
 
+    def prepare(self, execution: Execution) -> AbstractAsyncContextManager[Start]:
+        return self.good.prepare(execution)
+
     async def health(self) -> str | None:
         return await self.good.health()
 
@@ -314,3 +319,41 @@ class MixesUpTasks(Wrapped):
                 return output
 
             yield late
+
+
+class ForgetsLimits(Wrapped):
+    def prepare(self, execution: Execution) -> AbstractAsyncContextManager[Start]:
+        task = msgspec.structs.replace(execution.task, limits=None)
+        return self.good.prepare(replace(execution, task=task))
+
+
+class LetsChildrenEscape(Wrapped):
+    """Puts the main process back to where the worker is, and its children with it."""
+
+    def prepare(self, execution: Execution) -> AbstractAsyncContextManager[Start]:
+        worker = find("memory").folder / "cgroup.procs"
+        script = f"echo 0 > {worker}\n{execution.task.run}"
+        task = msgspec.structs.replace(execution.task, run=script)
+        return self.good.prepare(replace(execution, task=task))
+
+
+class SaysNothingOfMemory(Wrapped):
+    @asynccontextmanager
+    async def prepare(self, execution: Execution) -> AsyncGenerator[Start]:
+        async with self.good.prepare(execution) as start:
+
+            async def silent() -> str:
+                try:
+                    return await start()
+                except TaskFailed as failed:
+                    raise TaskFailed("exit code 137", exit_code=failed.exit_code) from None
+
+            yield silent
+
+
+class FailsWithAnyChild(Wrapped):
+    """Takes a child that was killed for the end of the task."""
+
+    def prepare(self, execution: Execution) -> AbstractAsyncContextManager[Start]:
+        task = msgspec.structs.replace(execution.task, run=f"set -e\n{execution.task.run}")
+        return self.good.prepare(replace(execution, task=task))

@@ -15,6 +15,7 @@ class Impatient(RuntimeContract):
     """A runtime that does not come to an end keeps us waiting for this long, each time."""
 
     patience = 1.0
+    honours = RuntimeContract.honours | {"limits"}
 
 
 BROKEN: list[tuple[type[broken.PlainRuntime], str]] = [
@@ -84,6 +85,24 @@ async def test_descriptors_left_open_are_found(shell: ShellRuntime) -> None:
 )
 async def test_mixed_up_tasks_are_found(shell: ShellRuntime, promise: str) -> None:
     await broken_by(broken.MixesUpTasks(shell), promise)
+
+
+LIMITS: list[tuple[type[broken.Wrapped], str]] = [
+    (broken.ForgetsLimits, "a_task_killed_for_memory_says_so_with_the_limit"),
+    (broken.ForgetsLimits, "a_busy_task_gets_no_more_than_its_cpus"),
+    (broken.LetsChildrenEscape, "a_task_that_fails_for_a_child_killed_for_memory_says_so_too"),
+    (broken.SaysNothingOfMemory, "a_task_killed_for_memory_says_so_with_the_limit"),
+    (broken.SaysNothingOfMemory, "a_task_that_fails_for_a_child_killed_for_memory_says_so_too"),
+    (broken.FailsWithAnyChild, "a_task_may_go_on_without_a_child_killed_for_memory"),
+]
+
+
+@pytest.mark.parametrize(("kind", "promise"), LIMITS)
+@pytest.mark.usefixtures("cgroups")
+async def test_limits_that_do_not_hold_are_found(
+    shell: ShellRuntime, kind: type[broken.Wrapped], promise: str
+) -> None:
+    await broken_by(kind(shell), promise)
 
 
 async def kept_by(runtime: Runtime, promise: str) -> None:
