@@ -19,4 +19,5 @@ def test_a_page_does_what_it_says(
     monkeypatch.setenv("DOCKER_HOST", engine.host)
     desk = Desk(tmp_path)
     for block in blocks(ROOT / "docs" / "how-to" / page):
-        desk.do(block)
+        if block.not_run is None:
+            desk.do(block)
