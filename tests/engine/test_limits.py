@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
@@ -35,6 +36,8 @@ class Limited:
     async def prepare(self, execution: Execution) -> AsyncGenerator[Start]:
         async def start() -> str:
             limits = execution.task.limits
+            if execution.task.run == "never end":
+                await asyncio.get_running_loop().create_future()
             return f"{limits.cpus} {limits.memory}" if limits else "none"
 
         yield start
@@ -98,6 +101,21 @@ async def test_a_task_is_held_to_its_own_limits_then_its_jobs_then_its_workers(
     async with engine(worker) as running:
         job = await running.wait(await running.submit(JOB.format(limits=limits)))
     assert job.result == expected
+
+
+@pytest.mark.parametrize(
+    ("job", "task", "expected"),
+    [
+        ("", "", "30ms"),
+        ("defaults: {timeout: 20ms}", "", "20ms"),
+        ("defaults: {timeout: 1h}", ", timeout: 10ms", "10ms"),
+        ("defaults: {limits: {cpus: 1}}", ", limits: {cpus: 2}", "30ms"),
+    ],
+)
+async def test_so_it_is_with_its_timeout(job: str, task: str, expected: str) -> None:
+    async with engine(WorkerSettings(default_timeout="30ms")) as running:
+        job_id = await running.submit(f"{job}\ntasks: [{{run: never end{task}}}]")
+        assert (await running.wait(job_id)).error == f"timed out after {expected}"
 
 
 async def test_without_limits_anywhere_there_are_none() -> None:
