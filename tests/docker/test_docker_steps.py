@@ -172,7 +172,7 @@ async def test_an_engine_elsewhere_keeps_the_volumes_itself(
 ) -> None:
     removals = Removals(docker._engine)  # pyright: ignore[reportPrivateUsage]
     volumes = Volumes("tcp://elsewhere:2375", removals)
-    task = TaskSpec(image=IMAGE, run="echo kept > /v/file", volumes=["/v"])
+    task = TaskSpec(image=DECLARED, run="id -u > /v/file", volumes=["/v"])
     execution = make_execution(task, tmp_path)
     async with volumes.open(execution) as sources:
         execution.volumes = sources
@@ -183,11 +183,35 @@ async def test_an_engine_elsewhere_keeps_the_volumes_itself(
         async with docker.prepare(again) as start:
             await start()
         assert isinstance(again.log, CollectedLog)
-        assert again.log.data == b"kept\n"
+        assert again.log.data == b"1234\n"
         [name] = sources.values()
         labels = engine.docker("volume", "inspect", "--format", "{{json .Labels}}", name)
         assert "tork.node" in labels
     assert name not in engine.docker("volume", "ls", "-q")
+
+
+@pytest.mark.parametrize("url", ["unix:///this-host", "tcp://elsewhere:2375"])
+async def test_a_volume_is_empty_and_open_to_all_whatever_the_image_has_there(
+    docker: DockerRuntime, tmp_path: Path, url: str
+) -> None:
+    removals = Removals(docker._engine)  # pyright: ignore[reportPrivateUsage]
+    paths = ["/etc", "/work", "/new", "/new/inner"]
+    script = "ls -A /work /new/inner; test ! -e /etc/passwd; for f; do echo x > $f/file; done"
+    task = TaskSpec(image=DECLARED, run=f"set -e; {script}", cmd=paths, volumes=paths)
+    execution = make_execution(task, tmp_path)
+    async with Volumes(url, removals).open(execution) as execution.volumes:
+        async with docker.prepare(execution) as start:
+            await start()
+        assert isinstance(execution.log, CollectedLog)
+        assert execution.log.data == b"/new/inner:\n\n/work:\n"
+
+
+async def test_a_volume_where_the_image_has_a_file_says_so(
+    settings: DockerSettings, tmp_path: Path
+) -> None:
+    async with open_engine(settings, tmp_path / "temp") as engine:
+        job = await run(engine, f"tasks: [{{image: {IMAGE}, run: 'true', volumes: [/etc/passwd]}}]")
+    assert (job.error or "").startswith(f'volumes: the image "{IMAGE}" has no room for one: ')
 
 
 async def test_stopping_gives_a_trap_its_grace_and_its_lines_are_logged(

@@ -19,6 +19,7 @@ from tork_docker.images import Pulls
 from tork_docker.plan import OUTPUT, Ground, image_of, own_words, script_words
 from tork_docker.removal import Removals
 from tork_docker.script import Answer, keeper_config, text_of
+from tork_docker.volumes import for_everybody, kept_by_engine
 
 _ERRORS = 2
 """The number of standard error among a container's streams."""
@@ -156,6 +157,8 @@ class Attempts:
             stack.push_async_callback(self._removals.remove, name)
             try:
                 await self._create(name, config, execution)
+                for path in kept_by_engine(execution.volumes):
+                    await uncut(self._engine.put(name, *for_everybody(path)))
                 if answer is None:
                     await uncut(self._engine.put(name, "/", packed(task.run)))
                 streams = await stack.enter_async_context(self._engine.attach(name))

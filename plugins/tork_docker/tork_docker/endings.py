@@ -46,6 +46,8 @@ def not_started(task: TaskSpec, error: EngineError) -> TaskFailed:
         text = "nothing to run: it has no command of its own; write run, cmd or entrypoint"
     elif "bind source path does not exist" in text:
         text = f"volumes: the engine cannot see the worker's folders; see --temp-dir ({text})"
+    elif "error mounting" in text and task.volumes:
+        return TaskFailed(f'volumes: the image "{task.image}" has no room for one: {text}')
     elif "memory limit" in text or "CPUs" in text:
         text = f"limits: {text}"
     return TaskFailed(f'image "{task.image}": {text}')

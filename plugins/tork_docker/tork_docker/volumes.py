@@ -4,12 +4,18 @@ A volume is a folder in the attempt's scratch folder, mounted at its path: so it
 ``--temp-dir`` says, and goes with the scratch folder. That takes a worker that may remove what the
 containers' root has made, and an engine on this host. Where one of the two is not given the engine
 keeps the volumes itself, and removes them when it is told to.
+
+Of whichever kind, a volume is empty at first and hides what the image has at its path, and every
+user of a container may write to it.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import posixpath
 import secrets
+import tarfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -78,5 +84,26 @@ def _mount(path: str, source: str, labels: Mapping[str, str]) -> dict[str, objec
         "Type": "volume",
         "Source": source,
         "Target": path,
-        "VolumeOptions": {"Labels": dict(labels)},
+        "VolumeOptions": {"Labels": dict(labels), "NoCopy": True},
     }
+
+
+def kept_by_engine(volumes: Mapping[str, str]) -> list[str]:
+    """Return the paths of the volumes that are the engine's own, and not folders of this host."""
+    return [path for path, source in volumes.items() if not source.startswith("/")]
+
+
+def for_everybody(path: str) -> tuple[str, bytes]:
+    """Return what opens a volume of the engine's, which is its root's alone, to every user.
+
+    That is a folder, and an archive (tar) to be unpacked in it: the engine leaves the folder itself
+    as it is, but gives a folder that is in the archive, as the volume is, the mode that stands
+    there.
+    """
+    above, name = posixpath.split(posixpath.normpath(path))
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        volume = tarfile.TarInfo(name)
+        volume.type, volume.mode = tarfile.DIRTYPE, _FOR_EVERYBODY
+        archive.addfile(volume)
+    return above, buffer.getvalue()
