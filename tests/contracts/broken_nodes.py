@@ -7,9 +7,10 @@ from datetime import datetime
 
 import msgspec
 from flawed_datastore import FlawedDatastore, caught_by
-from tork_memory.nodes import Leases, NodeTable
+from tork_memory.nodes import NodeTable
 
 from tork_core.interfaces.datastore import Beat
+from tork_core.interfaces.leases import Leases
 from tork_core.model.node import Node, NodeState
 
 

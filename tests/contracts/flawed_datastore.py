@@ -8,13 +8,14 @@ from typing import Any
 from flaws import Flaws
 from tork_memory.datastore import MemoryDatastore
 from tork_memory.feed import Feed, Marks
-from tork_memory.nodes import Leases, NodeTable
+from tork_memory.nodes import NodeTable
 from tork_memory.rows import EncodedChange, JobEntry
 from tork_memory.store import MemoryStore
 from tork_memory.task_index import TaskIndex
 
 from tork_core.interfaces.datastore import Committed, JobChange
 from tork_core.interfaces.environment import Environment
+from tork_core.interfaces.leases import Leases
 
 FLAWS = Flaws()
 caught_by = FLAWS.caught_by

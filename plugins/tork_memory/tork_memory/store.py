@@ -13,6 +13,7 @@ from heapq import nsmallest
 
 from tork_core.interfaces.datastore import Due, HeldTask, JobPage, JobView, LogPage, Waiting
 from tork_core.interfaces.environment import Environment
+from tork_core.interfaces.leases import Leases
 from tork_core.model.job import (
     Counts,
     Event,
@@ -29,7 +30,7 @@ from tork_memory.feed import Feed, Marks
 from tork_memory.indexes import TaskKey, TimeIndex
 from tork_memory.listing import JobList, Place
 from tork_memory.logs import LogBook
-from tork_memory.nodes import Leases, NodeTable
+from tork_memory.nodes import NodeTable
 from tork_memory.rows import (
     ENDED_AT,
     EncodedChange,

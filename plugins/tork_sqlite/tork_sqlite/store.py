@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tork_core.errors import UsageError
 from tork_core.interfaces.environment import Environment
+from tork_core.interfaces.leases import Leases
 from tork_sqlite.commits import Positions
-from tork_sqlite.leases import Leases
 from tork_sqlite.lock import locked
 from tork_sqlite.reader import Reader
 from tork_sqlite.schema import migrate

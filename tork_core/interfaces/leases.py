@@ -1,7 +1,6 @@
-"""Leases: names held by somebody until a time.
+"""Leases kept in memory, for a datastore that no other process shares.
 
-They are kept in memory. The file is this process's alone, so nobody else can hold one, and whoever
-held one before a restart is dead.
+Nobody else can hold one then, and whoever held one before a restart is dead.
 """
 
 from __future__ import annotations
@@ -10,11 +9,14 @@ from datetime import datetime, timedelta
 
 
 class Leases:
-    """Who holds what, and until when."""
+    """Names held by somebody until a time; see :meth:`Datastore.lease`."""
 
     def __init__(self) -> None:
         self._held: dict[str, tuple[str, datetime]] = {}
         self._crowded = 64
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     def take(self, name: str, holder: str, seconds: float, now: datetime) -> bool:
         """Take or renew a lease; False while somebody else holds it."""
