@@ -69,6 +69,29 @@ async def test_an_operation_that_raises_spares_the_others_of_its_transaction(
     assert await datastore.mark("half") == 0
 
 
+@pytest.mark.parametrize("error", [sqlite3.DatabaseError, sqlite3.InternalError])
+async def test_a_damaged_file_is_the_datastore_s_fault_and_nobody_s_who_asks(
+    store: SqliteStore, datastore: SqliteDatastore, error: type[sqlite3.Error]
+) -> None:
+    """What SQLite says of one that it finds damaged, which is no OperationalError."""
+
+    def find(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO marks VALUES ('half', 1)")
+        raise error("database disk image is malformed")
+
+    with pytest.raises(Unavailable, match="malformed"):
+        await store.writer.run(find)
+    assert await datastore.mark("half") == 0
+
+
+async def test_a_fault_in_a_read_is_not_taken_for_a_closed_connection(store: SqliteStore) -> None:
+    def read(connection: sqlite3.Connection) -> None:
+        raise RuntimeError("of the caller")
+
+    with pytest.raises(RuntimeError, match="of the caller"):
+        await store.slow.run(read)
+
+
 async def test_a_full_disk_is_told_and_got_over(
     store: SqliteStore, datastore: SqliteDatastore, path: Path
 ) -> None:

@@ -26,18 +26,20 @@ class Reader:
         self._path = path
         self._room = asyncio.Semaphore(QUEUED)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._closed = False
 
     async def run(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read. Raises Unavailable if the disk fails, or the reader is closed."""
         loop = asyncio.get_running_loop()
         async with self._room:
+            if self._closed:
+                raise Unavailable("datastore", "the connection is closed")
             try:
                 return await loop.run_in_executor(self._thread, read, self._connection)
             except sqlite3.Error as error:
                 raise unavailable(self._path, error) from error
-            except RuntimeError as error:  # what an executor says that is shut down
-                raise Unavailable("datastore", "the connection is closed") from error
 
     async def close(self) -> None:
         """Finish what is queued, and end the thread."""
+        self._closed = True
         await asyncio.to_thread(self._thread.shutdown)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from tork_core.interfaces.datastore import JobChange
-from tork_core.model.job import Event, Job, Task
+from tork_core.model.job import Job, Task
 from tork_core.model.states import TaskState
 from tork_sqlite.schema import ACTIVE, ENDED, FAILED
 
@@ -110,15 +110,5 @@ class LoadedJob(msgspec.Struct):
     active: int
 
 
-class SpecRow(msgspec.Struct):
-    """A specification with what it belongs to, whose decoding is left to its reader."""
-
-    id: str
-    spec: msgspec.Raw
-
-
-_events = msgspec.json.Decoder(list[Event]).decode
-decode_events = _events
-decode_task = msgspec.json.Decoder(Task).decode
 decode_tasks = msgspec.json.Decoder(list[Task]).decode
 decode_jobs = msgspec.json.Decoder(list[LoadedJob]).decode

@@ -105,30 +105,26 @@ def _connect(database: Path) -> list[sqlite3.Connection]:
             f"{database}: it cannot be written: {error.strerror}; name another file with "
             "--sqlite-path"
         ) from None
-    connections: list[sqlite3.Connection] = []
-    try:
-        writer = _connection(database)
-        connections.append(writer)
-        (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise UsageError(
-                f"{database}: the file system does not let SQLite keep a write-ahead log; put the "
-                "database on a local disk"
-            )
-        migrate(writer, database)
-        for _ in range(2):
-            connections.append(_connection(database))
-            connections[-1].execute("PRAGMA query_only = ON")
-    except BaseException as error:
-        for connection in connections:
-            connection.close()
-        if isinstance(error, sqlite3.Error):
+    with contextlib.ExitStack() as opened:
+        try:
+            writer = _connection(database, opened)
+            (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode != "wal":
+                raise UsageError(
+                    f"{database}: the file system does not let SQLite keep a write-ahead log; put "
+                    "the database on a local disk"
+                )
+            migrate(writer, database)
+            readers = [_connection(database, opened) for _ in range(2)]
+            for reader in readers:
+                reader.execute("PRAGMA query_only = ON")
+        except sqlite3.Error as error:
             raise unusable(database, error) from error
-        raise
-    return connections
+        opened.pop_all()
+    return [writer, *readers]
 
 
-def _connection(database: Path) -> sqlite3.Connection:
+def _connection(database: Path, opened: contextlib.ExitStack) -> sqlite3.Connection:
     connection = sqlite3.connect(
         database,
         timeout=_PATIENCE,
@@ -136,6 +132,7 @@ def _connection(database: Path) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=256,
     )
+    opened.callback(connection.close)
     # FULL: what was answered survives the loss of power, for one fsync a transaction.
     connection.executescript(
         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000; "

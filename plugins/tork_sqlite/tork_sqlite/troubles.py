@@ -18,6 +18,19 @@ _MEANINGS = (
 )
 
 
+_ASKED = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.NotSupportedError,
+    sqlite3.ProgrammingError,
+)
+
+
+def is_the_database(error: BaseException) -> bool:
+    """Whether the database has failed (the disk, a damaged file), and not what was asked of it."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _ASKED)
+
+
 def meaning(error: sqlite3.Error) -> str:
     """Return what an error means and what to do, with SQLite's own words after it."""
     name = getattr(error, "sqlite_errorname", "")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from tork_core.errors import Unavailable
-from tork_sqlite.troubles import unavailable
+from tork_sqlite.troubles import is_the_database, unavailable
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -86,6 +86,7 @@ class Writer:
                 self._transact(batch)
             except Exception as error:  # noqa: BLE001 -- or the thread would die silently
                 # Nobody may wait for ever, and whatever it was, the next batch may do better.
+                self._roll_back()
                 _log.exception("sqlite.failed")
                 _fail(batch, Unavailable("datastore", f"{type(error).__name__}: {error}"))
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
@@ -108,7 +109,7 @@ class Writer:
             if not self._all(batch):
                 self._each(batch)
             self.transactions += 1
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._roll_back()
             _fail(batch, unavailable(self._path, error))
 
@@ -119,9 +120,9 @@ class Writer:
         try:
             for operation in batch:
                 operation.value = operation.work(connection)
-        except sqlite3.OperationalError:
-            raise
-        except Exception:  # noqa: BLE001 -- whose it is comes out when each is run by itself
+        except Exception as error:
+            if is_the_database(error):
+                raise
             self._roll_back()
             return False
         connection.execute("COMMIT")
@@ -135,9 +136,9 @@ class Writer:
             connection.execute("SAVEPOINT operation")
             try:
                 operation.value = operation.work(connection)
-            except sqlite3.OperationalError:
-                raise
-            except Exception as error:  # noqa: BLE001 -- it is its caller's
+            except Exception as error:
+                if is_the_database(error):
+                    raise
                 operation.error = error
                 connection.execute("ROLLBACK TO operation")
             connection.execute("RELEASE operation")
