@@ -95,6 +95,8 @@ class Engine:
         self._environment = environment or Environment()
         self._stack = AsyncExitStack()
         self._broker: Broker | None = None
+        self._alone = False
+        """Whether no process and no message of before this start can be left."""
         self._coordinator: Coordinator | None = None
         self._worker: Worker | None = None
         self._news: News | None = None
@@ -137,31 +139,22 @@ class Engine:
         if self.role is not Role.COORDINATOR:
             await _check_limits(registry.runtime(configuration[RuntimeChoice].type), configuration)
         datastore: Datastore | None = None
-        alone = False
         if self.role is not Role.WORKER:
             datastores = registry.datastore(configuration[DatastoreChoice].type)
-            alone = datastores.durable and not datastores.shared and not brokers.shared
+            self._alone = datastores.durable and not datastores.shared and not brokers.shared
             # Before the runtime: once this has opened, every earlier process is dead, and the
             # runtime finds what its tasks have left.
             datastore = await self._opened(stack, datastores)
         broker = self._broker = await self._opened(stack, brokers)
         runtime: Runtime | None = None
         if self.role is not Role.COORDINATOR:
-            runtime = await self._open_worker(stack, registry, chain, broker, alone=alone)
+            runtime = await self._open_worker(stack, registry, chain, broker)
         if datastore is not None:
-            await self._open_coordinator(
-                stack, registry, chain, broker, datastore, runtime, alone=alone
-            )
+            self._open_coordinator(stack, registry, chain, broker, datastore, runtime)
         await stack.enter_async_context(self._running())
 
     async def _open_worker(
-        self,
-        stack: AsyncExitStack,
-        registry: Registry,
-        chain: Chain,
-        broker: Broker,
-        *,
-        alone: bool,
+        self, stack: AsyncExitStack, registry: Registry, chain: Chain, broker: Broker
     ) -> Runtime:
         configuration = self._configuration
         runtimes = registry.runtime(configuration[RuntimeChoice].type)
@@ -178,12 +171,12 @@ class Engine:
             admit=lambda spec: chain.admit_task("run", spec),
             open_filter=chain.open_log,
         )
-        if alone:
+        if self._alone:
             # Nothing of an earlier attempt is left when a new one begins.
             await self._worker.remove_leftovers()
         return runtime
 
-    async def _open_coordinator(
+    def _open_coordinator(
         self,
         stack: AsyncExitStack,
         registry: Registry,
@@ -191,8 +184,6 @@ class Engine:
         broker: Broker,
         datastore: Datastore,
         runtime: Runtime | None,
-        *,
-        alone: bool,
     ) -> None:
         configuration = self._configuration
         cluster = configuration[CoordinatorSettings]
@@ -214,7 +205,7 @@ class Engine:
             self._environment,
             cluster,
             observer=chain if watched else None,
-            alone=alone,
+            alone=self._alone,
         )
         self._news = News(broker)
         self._service = JobService(
@@ -259,8 +250,9 @@ class Engine:
                 ]
                 await self._coordinator.ready()
             if self._worker is not None:
-                leftovers = self._worker.remove_leftovers()
-                beside.append(group.create_task(leftovers, name="leftovers"))
+                if not self._alone:
+                    # Beside the work, and to its end: the group waits for it.
+                    group.create_task(self._worker.remove_leftovers(), name="leftovers")
                 await self._worker.run()
                 self._drained.set()
             await self._closing.wait()
