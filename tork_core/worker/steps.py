@@ -57,16 +57,7 @@ def _beside(
 def _as_task(auxiliary: AuxiliaryTaskSpec, task: TaskSpec) -> TaskSpec:
     """A pre or post task as a task of its own, within the bounds of the one it belongs to."""
     return TaskSpec(
-        name=auxiliary.name,
-        description=auxiliary.description,
-        image=auxiliary.image,
-        run=auxiliary.run,
-        cmd=auxiliary.cmd,
-        entrypoint=auxiliary.entrypoint,
-        env=auxiliary.env,
-        files=auxiliary.files,
-        registry=auxiliary.registry,
-        timeout=auxiliary.timeout,
+        **msgspec.structs.asdict(auxiliary),
         limits=task.limits,
         volumes=task.volumes,
         mounts=task.mounts,
