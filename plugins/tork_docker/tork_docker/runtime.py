@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 from tork_core.errors import UsageError
+from tork_core.interfaces.calls import Call
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.runtime import Execution, Start
 from tork_docker.attempt import Attempts
@@ -39,7 +39,7 @@ class DockerRuntime:
     async def prepare(self, execution: Execution) -> AsyncGenerator[Start]:
         """Pull the image if it is missing, and make the container; the function given starts it."""
         async with self._attempts.open(execution) as attempt:
-            call = _Call(partial(self._attempts.run, attempt))
+            call = Call(partial(self._attempts.run, attempt))
             try:
                 yield call.run
             finally:
@@ -53,38 +53,6 @@ class DockerRuntime:
             return error.message
         await self._removals.again()
         return None
-
-
-class _Call:
-    """One call of the function that ``prepare`` gives."""
-
-    def __init__(self, work: Callable[[], Awaitable[str]]) -> None:
-        self._work = work
-        self._runner: asyncio.Task[object] | None = None
-        self._over = asyncio.Event()
-
-    async def run(self) -> str:
-        self._runner = asyncio.current_task()
-        try:
-            return await self._work()
-        finally:
-            self._runner = None
-            self._over.set()
-
-    async def leave(self) -> None:
-        """Stop a call that still runs, in a task that its owner let go of, and wait for its end.
-
-        Cancelling the wait cancels the call once more, which then kills without any grace.
-        """
-        cancelled = None
-        while self._runner is not None:
-            self._runner.cancel()
-            try:
-                await self._over.wait()
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import fcntl
 import os
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from tork_core.errors import TaskFailed, UsageError
+from tork_core.interfaces.calls import Call
 from tork_core.interfaces.runtime import Execution, Start
 from tork_shell.cgroups import Cgroups, Group
 from tork_shell.command import Command, command_of, why_not_started
@@ -74,11 +75,12 @@ class ShellRuntime:
                 command = command_of(execution.task, env, folder, desk.script)
                 if self._owner is not None:
                     os.chown(folder, *self._owner)
-                attempt = _Attempt(self.run, _Prepared(execution, desk, command, group))
+                prepared = _Prepared(execution, desk, command, group)
+                call = Call(partial(self.run, prepared))
                 try:
-                    yield attempt.run
+                    yield call.run
                 finally:
-                    await attempt.leave()
+                    await call.leave()
 
     async def health(self) -> str | None:
         """Return what is wrong if scripts cannot be run."""
@@ -158,41 +160,6 @@ class _Prepared:
     desk: Desk
     command: Command
     group: Group | None
-
-
-_Run = Callable[[_Prepared], Awaitable[str]]
-
-
-class _Attempt:
-    """One call of the function that ``prepare`` gives."""
-
-    def __init__(self, run: _Run, prepared: _Prepared) -> None:
-        self._run = partial(run, prepared)
-        self._runner: asyncio.Task[object] | None = None
-        self._over = asyncio.Event()
-
-    async def run(self) -> str:
-        self._runner = asyncio.current_task()
-        try:
-            return await self._run()
-        finally:
-            self._runner = None
-            self._over.set()
-
-    async def leave(self) -> None:
-        """Stop a call that still runs, in a task that its owner let go of, and wait for its end.
-
-        Cancelling the wait cancels the call once more, which then kills without any grace.
-        """
-        cancelled = None
-        while self._runner is not None:
-            self._runner.cancel()
-            try:
-                await self._over.wait()
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
 
 
 @asynccontextmanager
