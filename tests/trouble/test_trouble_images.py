@@ -159,12 +159,10 @@ def test_a_task_cannot_gain_rights(docker: Place) -> None:
 
 def test_a_task_without_an_image_says_what_is_missing(docker: Place) -> None:
     answer = docker.post(b"tasks: [{run: echo x}]")
-    if answer.status == 200:
-        ended = docker.ended(answer.json["id"])
-        assert ended.state == "FAILED"
-        assert "image is missing" in ended.error
-    else:
-        assert "tasks[0].image" in answer.error
+    assert answer.status == 200, answer.error
+    ended = docker.ended(answer.json["id"])
+    assert ended.state == "FAILED"
+    assert "image is missing" in ended.error
 
 
 def test_commands_of_the_original_image_with_a_user_of_its_own(docker: Place) -> None:

@@ -44,7 +44,8 @@ from tests.trouble.place import Place
     ],
 )  # fmt: skip
 def test_a_log_has_what_was_printed(place: Place, script: str, log: str) -> None:
-    """apache/airflow#2155, #62632, #13793; reportportal/reportportal#2674; travis-ci#4936."""
+    """apache/airflow#2155, #62632, #13793; reportportal/reportportal#2674;
+    travis-ci/travis-ci#4936."""
     ended = place.run(script)
     assert (ended.state, ended.log) == ("COMPLETED", log), ended.error
 
