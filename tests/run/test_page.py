@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,15 @@ def _environ(home: Path) -> dict[str, str]:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     more = {"TORK_RUNTIME_TYPE": "shell", "TORK_WORKER_QUEUES": "default:2"}
     return {**kept, **more, "PATH": path, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
+
+
+def _refusal(command: Sequence[str], home: Path) -> str:
+    """Run a command that must not start a server, and return what it says."""
+    refused = subprocess.run(
+        command, cwd=home, env=_environ(home), capture_output=True, text=True, timeout=30
+    )
+    assert refused.returncode == 2
+    return refused.stderr
 
 
 @contextmanager
@@ -80,27 +89,9 @@ def test_a_server_for_others_starts_with_a_key_alone(tmp_path: Path) -> None:
             client.sendall(b"GET /jobs HTTP/1.1\r\nHost: tork.example\r\nConnection: close\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 401 ")
     keyless = command[command.index("tork run") :]
-    refused = subprocess.run(
-        shlex.split(keyless.replace("\\\n", "")),
-        cwd=tmp_path,
-        env=_environ(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert refused.returncode == 2
-    assert "TORK_API_KEY" in refused.stderr
+    assert "TORK_API_KEY" in _refusal(shlex.split(keyless.replace("\\\n", "")), tmp_path)
 
 
 @pytest.mark.parametrize("mode", ["coordinator", "worker"])
 def test_modes_of_several_machines_refuse_the_broker_in_memory(mode: str, tmp_path: Path) -> None:
-    refused = subprocess.run(
-        ["tork", "run", mode],
-        cwd=tmp_path,
-        env=_environ(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert refused.returncode == 2
-    assert "inmemory" in refused.stderr
+    assert "inmemory" in _refusal(["tork", "run", mode], tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Generator
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.docker.engine import IMAGE, TestEngine, running_engine, started_engine
 from tests.trouble.images import made
 from tests.trouble.place import Place, opened
+from tork_core.testing._runtime_base import kill_processes_with, processes_with
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +49,16 @@ def docker(engine: TestEngine, tmp_path_factory: pytest.TempPathFactory) -> Gene
 def place(request: pytest.FixtureRequest) -> Place:
     """A server with either runtime."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def token() -> Generator[str]:
+    """A number of seconds that nobody else sleeps for.
+
+    After the test no process that has it lives, in a container or not.
+    """
+    token = f"864{secrets.randbelow(10**10):010}"
+    yield token
+    left = processes_with(token)
+    kill_processes_with(token)
+    assert left == [], "processes were left"

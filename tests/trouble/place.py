@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tork_core.testing._runtime_base import processes_with
+
 TORK = [sys.executable, "-m", "tork_core.cli.main"]
 JSON = "application/json"
 YAML = "text/yaml"
@@ -228,3 +230,11 @@ def opened(name: str, folder: Path, image: str | None, *settings: str) -> Genera
 def _environ(home: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TORK_")}
     return {**kept, "HOME": str(home), **more}
+
+
+def until_gone(token: str) -> None:
+    """Wait until no process lives that has a text in its command line or variables."""
+    deadline = time.monotonic() + 20
+    while processes_with(token):
+        assert time.monotonic() < deadline, "it runs on"
+        time.sleep(0.05)

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 
 import pytest
 
-from tests.trouble.place import Place
-from tork_core.testing._runtime_base import kill_processes_with, processes_with
-
-
-@pytest.fixture
-def token() -> str:
-    """A number of seconds that nobody else sleeps for."""
-    return f"8640{secrets.randbelow(10**9):09}"
-
-
-@pytest.fixture(autouse=True)
-def nothing_runs_on(token: str, request: pytest.FixtureRequest) -> object:
-    """After every test no process of its tasks lives, in a container or not."""
-    yield
-    left = processes_with(token)
-    kill_processes_with(token)
-    assert left == [], "processes were left"
+from tests.trouble.place import Place, until_gone
 
 
 def test_every_exit_code_is_told(shell: Place) -> None:
@@ -164,10 +147,7 @@ def test_what_ignores_the_signal_is_killed(place: Place, token: str) -> None:
     place.until_printed(job_id, "begun")
     place.cancel(job_id)
     assert place.ended(job_id).state == "CANCELLED"
-    deadline = time.monotonic() + 20
-    while processes_with(token):
-        assert time.monotonic() < deadline, "it runs on"
-        time.sleep(0.05)
+    until_gone(token)
 
 
 def test_a_task_that_kills_its_own_group_harms_nobody_else(place: Place) -> None:

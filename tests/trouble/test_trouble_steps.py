@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 
 import pytest
 
 from tests.trouble.images import image
-from tests.trouble.place import JSON, Place
+from tests.trouble.place import JSON, Place, until_gone
 from tests.trouble.test_trouble_secrets import PEM, channels, commands, search
-from tork_core.testing._runtime_base import kill_processes_with, processes_with
-
-
-@pytest.fixture
-def token() -> str:
-    """A number of seconds that nobody else sleeps for."""
-    return f"8641{secrets.randbelow(10**9):09}"
-
-
-@pytest.fixture(autouse=True)
-def nothing_runs_on(token: str) -> object:
-    """After every test no process of its tasks lives, in a container or not."""
-    yield
-    left = processes_with(token)
-    kill_processes_with(token)
-    assert left == [], "processes were left"
 
 
 def beside(place: Place, *scripts: str, **fields: object) -> list[dict[str, object]]:
@@ -169,10 +152,7 @@ def test_cancelling_reaches_every_step(place: Place, token: str, step: str) -> N
     place.until_printed(job_id, "begun")
     place.cancel(job_id)
     assert place.ended(job_id).state == "CANCELLED"
-    deadline = time.monotonic() + 20
-    while processes_with(token):
-        assert time.monotonic() < deadline, "it runs on"
-        time.sleep(0.05)
+    until_gone(token)
 
 
 @pytest.mark.parametrize(
