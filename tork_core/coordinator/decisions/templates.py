@@ -50,7 +50,7 @@ class TaskTemplates:
     def render(self) -> TaskSpec:
         """The task with all templates filled in; raises ExpressionError with the field's path."""
         written = self._written
-        if not _has_templates(written):
+        if all(field == "if" for field, _ in templates_of(written)):
             return written
         text = self._text
         rendered = msgspec.structs.replace(
@@ -222,12 +222,3 @@ def _process_texts(prefix: str, task: TaskSpec | AuxiliaryTaskSpec) -> Iterator[
         yield f"{prefix}env.{name}", text
     for index, text in enumerate(task.cmd or ()):
         yield f"{prefix}cmd[{index}]", text
-
-
-def _has_templates(task: TaskSpec) -> bool:
-    """Whether anything of a task has to be filled in; most tasks have nothing."""
-    if task.pre or task.post:
-        return any(field != "if" for field, _ in templates_of(task))
-    texts = (task.name, task.var, task.image, task.queue, *(task.cmd or ()))
-    values = task.env.values() if task.env else ()
-    return any(OPENING in text for text in (*texts, *values) if text is not None)
