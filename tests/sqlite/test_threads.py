@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tork_sqlite import commits, following, reading, sweeping, writer
+from tork_sqlite import batching, commits, following, reading, sweeping
 from tork_sqlite.datastore import SqliteDatastore
 from tork_sqlite.store import SqliteStore
 
@@ -153,11 +153,11 @@ async def test_what_is_queued_is_bounded_and_who_comes_then_waits(store: SqliteS
     gate = threading.Event()
     held = asyncio.create_task(store.writer.run(lambda _: gate.wait(10)))
     await asyncio.sleep(0)
-    count = writer.QUEUED + 200
+    count = batching.QUEUED + 200
     rest = [asyncio.create_task(store.writer.run(lambda _: 1)) for _ in range(count)]
     for _ in range(3):
         await asyncio.sleep(0)
-    assert store.writer._queue.qsize() <= writer.QUEUED
+    assert store.writer._queue.qsize() <= batching.QUEUED
     gate.set()
     await held
     assert sum(await asyncio.gather(*rest)) == count
