@@ -200,6 +200,8 @@ def opened(name: str, folder: Path, image: str | None, *settings: str) -> Genera
     temp.mkdir()
     words = ["run", "standalone", "--runtime", name, "--address", "localhost:0"]
     words += ["--queue", "default:4", "--queue", "one:1", "--temp-dir", str(temp)]
+    # Many of these tasks take all of their grace; that it is 5 s by default is tested elsewhere.
+    words += ["--worker-stop-grace", "1500ms"]
     words += [f"--{name}-state", str(state), "--log-level", "debug", *settings]
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(

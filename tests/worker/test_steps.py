@@ -198,6 +198,16 @@ async def test_a_stubborn_task_is_given_its_grace_and_then_the_report_comes() ->
 
 
 @virtual
+async def test_a_task_has_five_seconds_of_grace_unless_the_worker_says_otherwise() -> None:
+    async with open_scene() as scene:
+        await run(scene, TaskSpec(pre=[beside("0")], run="0"))
+        assert [execution.grace for execution in scene.runtime.executions] == [5.0, 5.0]
+    async with open_scene(stop_grace=2.0) as scene:
+        await run(scene, TaskSpec(run="0"))
+        assert scene.runtime.executions[0].grace == 2.0
+
+
+@virtual
 async def test_a_worker_has_a_time_out_for_tasks_that_set_none() -> None:
     async with open_scene(default_timeout="5s") as scene:
         assert (await run(scene, TaskSpec(run="10"))).error == "timed out after 5s"
