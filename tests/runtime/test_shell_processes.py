@@ -254,18 +254,22 @@ def worker(
     state: Path, script: str, token: str, limits: LimitsSpec = _NO_LIMITS
 ) -> subprocess.Popen[bytes]:
     """Start a worker of its own process that runs one script, and wait until it prints."""
-    paths = [path for path in sys.path if path]
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", _WORKER, str(state), script.replace("{token}", token), token),
             *(limits.cpus or "", limits.memory or ""),
         ],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *paths])},
+        env=_environment(),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     return process
+
+
+def _environment() -> dict[str, str]:
+    paths = [os.getcwd(), *filter(None, sys.path)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 async def test_what_a_killed_worker_left_is_removed_by_the_next(state: Path) -> None:
@@ -280,6 +284,33 @@ async def test_what_a_killed_worker_left_is_removed_by_the_next(state: Path) -> 
     async with open_shell(ShellSettings(state=str(state))):
         await gone(token)
     assert not list(state.iterdir())
+
+
+_DIES_AT_ITS_START = """
+import os, signal
+from tork_shell.family import Families
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Families.found = die
+"""
+
+
+async def test_a_task_that_a_worker_started_and_died_is_killed_by_the_next(state: Path) -> None:
+    """Between the two lines the task has no colour, and no line in the records."""
+    token = "86400.046875"
+    script = f"setsid sleep {token} & sleep {token}"
+    command = [sys.executable, "-c", _DIES_AT_ITS_START + _WORKER, str(state), script, token]
+    dead = await asyncio.create_subprocess_exec(*command, "", "", env=_environment())
+    assert await soon(dead.wait(), within=_PATIENCE) == -signal.SIGKILL
+
+    async def left() -> list[str]:
+        return processes_with(token)
+
+    await eventually(left, lambda found: len(found) >= 3, within=_PATIENCE)
+    async with open_shell(ShellSettings(state=str(state))):
+        await gone(token)
 
 
 async def test_the_tasks_of_a_living_worker_are_let_alone(state: Path) -> None:

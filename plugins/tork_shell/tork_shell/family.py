@@ -153,7 +153,7 @@ class Families:
             return colour
         for family in self._by_pid.values():
             known = stat.group == family.pid or stat.identity in family.seen
-            if known or procfs.has_variable(stat.pid, family.mark):
+            if known or family.mark in procfs.environment(stat.pid):
                 return family.colour
         return None
 

@@ -74,9 +74,9 @@ def file_locks(pid: int) -> int | None:
     return None
 
 
-def has_variable(pid: int, variable: bytes) -> bool:
-    """Whether a process was started with ``variable`` (``NAME=value``) in its environment."""
-    return variable in (_read(f"/proc/{pid}/environ") or b"").split(b"\0")
+def environment(pid: int) -> list[bytes]:
+    """Return the variables (``NAME=value``) that a process was started with."""
+    return (_read(f"/proc/{pid}/environ") or b"").split(b"\0")
 
 
 def everyone() -> Iterator[int]:

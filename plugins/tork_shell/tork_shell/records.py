@@ -129,7 +129,7 @@ def remove_leftovers(folder: Path) -> int:
     for path in folder.glob(f"*{_SUFFIX}"):
         with _locked(path) as file:
             if file is not None:
-                killed += _kill_all(_parse(file))
+                killed += _kill_all(_parse(file, _desks(path).name))
                 _remove(path)
     return killed
 
@@ -156,10 +156,15 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Dead:
-    """What an owner who died may have left: processes of its colours, and groups on record."""
+    """What an owner who died may have left: processes of its colours, and groups on record.
+
+    A process that it had just started when it died has neither yet: it is known by ``TORK_OUTPUT``,
+    which leads into the owner's folder of ``desks``.
+    """
 
     colours: range
     entries: list[_Entry]
+    desks: str
 
     def left(self) -> Iterator[procfs.Stat]:
         """Give the live processes."""
@@ -169,12 +174,19 @@ class _Dead:
             process = procfs.stat(pid)
             if process is None or process.dead:
                 continue
-            colour = procfs.file_locks(pid)
-            if process.group in groups or (colour is not None and colour in self.colours):
+            if process.group in groups or self._has(pid):
                 yield process
 
+    def _has(self, pid: int) -> bool:
+        colour = procfs.file_locks(pid)
+        if colour is not None:
+            return colour in self.colours
+        inside = os.fsencode(f"/{self.desks}/")
+        variables = procfs.environment(pid)
+        return any(text.startswith(b"TORK_OUTPUT=") and inside in text for text in variables)
 
-def _parse(file: int) -> _Dead | None:
+
+def _parse(file: int, desks: str) -> _Dead | None:
     with os.fdopen(os.dup(file), "rb") as reader:
         lines = [line.strip() for line in reader]
     boot, _, colour = lines[0].partition(b" ") if lines else (b"", b"", b"")
@@ -182,7 +194,7 @@ def _parse(file: int) -> _Dead | None:
         return None  # of before the host's last start, or of another container
     found = (_ENTRY.fullmatch(line) for line in lines[1:])
     entries = [_Entry(*map(int, entry.groups())) for entry in found if entry is not None]
-    return _Dead(range(int(colour), int(colour) + COLOURS), entries)
+    return _Dead(range(int(colour), int(colour) + COLOURS), entries, desks)
 
 
 def _kill_all(dead: _Dead | None) -> int:
