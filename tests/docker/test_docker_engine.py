@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tork_docker.engine
-from tork_docker.engine import open_engine
+from tork_docker.engine import EngineError, open_engine
 from tork_docker.runtime import DockerRuntime, open_docker
 from tork_docker.settings import DockerSettings
 
@@ -47,6 +47,24 @@ asyncio.run(main(*sys.argv[1:]))
 
 def _settings(host: str, folder: Path) -> DockerSettings:
     return DockerSettings(host=host, network="none", state=str(folder / "state"))
+
+
+async def test_a_container_that_has_ended_is_told_so_to_who_writes_to_it(
+    engine: TestEngine,
+) -> None:
+    """As a container does at once that cannot be started: its task's script comes too late then."""
+    async with open_engine(engine.host) as client:
+        config = {"Image": IMAGE, "Entrypoint": ["true"], "OpenStdin": True, "StdinOnce": True}
+        config |= {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True}
+        await client.create("tork-test-ended", config)
+        try:
+            async with client.attach("tork-test-ended") as streams:
+                await client.start("tork-test-ended")
+                assert await soon(streams.read(), within=20) is None
+                with pytest.raises(EngineError, match="the container has ended"):
+                    await streams.write(b"echo x")
+        finally:
+            await client.remove("tork-test-ended")
 
 
 async def test_a_script_costs_one_call_more_than_a_bare_container(

@@ -135,7 +135,7 @@ EXPECTED = {
         tasks=[("wait for ever", "FAILED")],
         log=["wait for ever | waiting"],
         state="FAILED",
-        error="timed out after 300ms",
+        error="timed out after 1500ms",
     ),
     "pre-post.yaml": Run(
         tasks=[("count words", "COMPLETED")],

@@ -251,9 +251,14 @@ class Attached:
         self._url = url
 
     async def write(self, data: bytes) -> None:
-        """Write to the container's standard input. Raises EngineError."""
-        with _errors(self._url):
-            await self._stream.write_in(data)
+        """Write to the container's standard input. Raises EngineError, also where it has ended."""
+        try:
+            with _errors(self._url):
+                await self._stream.write_in(data)
+        except AssertionError as error:
+            # aiodocker takes it for sure that the connection is there. The engine closes it with
+            # the container's last stream, and on a busy host we may see that before we write.
+            raise EngineError(0, "the container has ended, and takes nothing more") from error
 
     async def read(self) -> tuple[int, bytes] | None:
         """Return what came next, and on which stream (1 or 2); None at the end of both."""
