@@ -67,6 +67,29 @@ async def test_a_container_that_has_ended_is_told_so_to_who_writes_to_it(
             await client.remove("tork-test-ended")
 
 
+async def test_something_between_that_passes_no_streams_on_is_named(tmp_path: Path) -> None:
+    """A proxy in front of an engine's socket may answer the upgrade of a connection itself."""
+    answer = b'{"ApiVersion": "1.41", "MinAPIVersion": "1.12"}'
+    head = (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        f"Connection: close\r\nContent-Length: {len(answer)}\r\n\r\n"
+    )
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head.encode() + answer)
+        writer.close()
+
+    path = tmp_path / "proxy.sock"
+    async with (
+        await asyncio.start_unix_server(serve, path),
+        open_engine(f"unix://{path}") as client,
+    ):
+        with pytest.raises(EngineError, match="Cannot upgrade connection"):
+            async with client.attach("any"):
+                pass
+
+
 async def test_a_script_costs_one_call_more_than_a_bare_container(
     engine: TestEngine, tmp_path: Path, run: Run
 ) -> None:

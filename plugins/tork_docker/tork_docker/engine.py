@@ -165,9 +165,9 @@ class Engine:
             return URL(f"containers/{name}/attach").with_query(query), None, False
 
         stream = Stream(self._stream_docker, where)
+        with _errors(self.url):
+            await stream.__aenter__()
         try:
-            with _errors(self.url):
-                await stream.__aenter__()
             yield Attached(stream, self.url)
         finally:
             await stream.close()
