@@ -6,6 +6,9 @@ import re
 from typing import Any
 
 import pytest
+from tork_memory.datastore import MemoryDatastore
+
+from tork_core.errors import Unavailable
 
 
 async def _next(api: Any, path: str) -> tuple[Any, str | None]:
@@ -92,6 +95,20 @@ async def test_health(api: Any) -> None:
     health = await api.get("/health")
     assert health["status"] == "UP"
     assert health["version"]
+
+
+async def test_a_datastore_that_only_reads_is_down(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(self: MemoryDatastore, name: str, position: int) -> None:
+        raise Unavailable("datastore", "the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryDatastore, "move_mark", refuse)
+        status, answer = await api.call("GET", "/health")
+        assert (status, answer["status"]) == (503, "DOWN")
+        assert "datastore: the disk is full" in answer["error"]
+    assert (await api.get("/health"))["status"] == "UP"
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/{job}/log", "/tasks/{task}/log"])
