@@ -150,6 +150,15 @@ def test_output_that_the_terminal_cannot_show_is_no_fault(tork_exec: Exec) -> No
     assert done.process.returncode == 0, done.err
 
 
+def test_values_are_utf_8_whatever_the_locale_of_the_worker(tork_exec: Exec) -> None:
+    """NousResearch/hermes-agent#96673: a host with another encoding."""
+    job = """tasks: [{run: 'printf %s "$V" "$1" | od -An -tx1', env: {V: é}, cmd: [日]}]"""
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = tork_exec(job, env=locale)
+    assert done.process.returncode == 0, done.err
+    assert "c3 a9 e6 97 a5" in done.out + done.err
+
+
 def test_a_huge_log_comes_whole(tork_exec: Exec) -> None:
     done = tork_exec("tasks: [{name: t, run: 'seq 100000'}]")
     assert done.process.returncode == 0

@@ -81,7 +81,9 @@ def _bytes(text: str, what: str) -> bytes:
     if "\0" in text:
         raise TaskFailed(f"{what} holds a NUL character, which no process can be given")
     try:
-        return os.fsencode(text)
+        # As in a container: UTF-8 whatever the worker's locale. What the system gave us as other
+        # bytes goes back as it came.
+        return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         raise TaskFailed(f"{what} holds a character that cannot be encoded: {error}") from None
 
