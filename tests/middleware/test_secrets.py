@@ -84,6 +84,21 @@ def test_a_secret_of_several_lines_is_hidden_as_shells_print_it_in_one() -> None
     assert Secrets(["пар\x01"]).hide(r"x=$'\320\277\320\260\321\200\001'") == f"x=$'{REDACTED}'"
 
 
+@pytest.mark.parametrize(
+    ("secret", "printed"),
+    [
+        ("correct  horse\t battery", "correct horse battery"),
+        ("ab\ncd\nef\n", "ab cd ef"),
+        ("two  blanks\nand  lines", "two blanks and lines"),
+        ("two  blanks\nand  lines", "and lines"),
+        ("from\r\nwindows  now", "from\r windows now"),
+        ("no\u00a0\u00a0break", "no\u00a0\u00a0break"),
+    ],
+)
+def test_a_secret_is_hidden_as_it_is_printed_without_quotes(secret: str, printed: str) -> None:
+    assert Secrets([secret]).hide(f"+ echo {printed}.") == f"+ echo {REDACTED}."
+
+
 @pytest.mark.parametrize("before", ["", "u", "us", "use", "user:"])
 @pytest.mark.parametrize("after", ["", "x", "xy", "xyz"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])

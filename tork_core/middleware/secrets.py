@@ -1,6 +1,7 @@
 """Finding secrets in text, as they are and as they are usually encoded.
 
-A secret of several lines is found as a whole and line by line. Values of fewer than four
+A secret of several lines is found as a whole, line by line, and as a shell prints it that was given
+it without quotes. Values of fewer than four
 characters are not looked for: they would blacken half of every text.
 """
 
@@ -27,6 +28,9 @@ _OVERLAPS = 256
 otherwise take time by its square."""
 
 _LINE_BREAKS = re.compile("[\r\n]+")
+
+_WORD_BREAKS = re.compile("[ \t\n]+")
+"""What shells part the words of a variable without quotes by; ``echo`` joins them by blanks."""
 
 _IN_DOUBLE_QUOTES = re.compile(r'[\\"$`]')
 """What bash escapes when it prints a value in double quotes."""
@@ -149,6 +153,7 @@ def _literal_forms(value: str) -> Iterator[str]:
     lines = {line.strip() for line in value.splitlines()}
     for text in (value, *(line for line in lines if len(line) >= SHORTEST)):
         yield text
+        yield _WORD_BREAKS.sub(" ", text)
         yield json.dumps(text)[1:-1]
         yield json.dumps(text, ensure_ascii=False)[1:-1]
         yield from _quoted_forms(text)
