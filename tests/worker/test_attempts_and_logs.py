@@ -298,6 +298,16 @@ async def test_a_secret_that_begins_and_does_not_end_is_shown_at_the_end() -> No
 
 
 @virtual
+async def test_what_was_held_back_of_a_log_is_shown_when_its_task_is_stopped() -> None:
+    async with open_scene(open_filter=hide("hunter2secret")) as scene:
+        await scene.desk.send("slowly so-hunter2 never")
+        await scene.until(lambda: scene.desk.log() == "so-")
+        await scene.desk.order(stopped=[1])
+        await scene.until(lambda: scene.desk.log() == "so-hunter2")
+        assert scene.desk.reports == []
+
+
+@virtual
 async def test_the_secrets_that_come_with_a_task_reach_the_filter() -> None:
     async with open_scene(open_filter=hide()) as scene:
         await run(scene, "print topsecret", secrets=["topsecret"])
@@ -321,6 +331,24 @@ class Broken:
 
     def flush(self) -> str:
         raise RuntimeError("the filter fell over")
+
+
+class BrokenAtTheEnd(Broken):
+    """One that takes text, and shows nothing of it."""
+
+    def feed(self, text: str) -> str:
+        return ""
+
+
+@virtual
+async def test_a_log_filter_with_a_fault_does_not_hinder_a_stop() -> None:
+    async with open_scene(open_filter=lambda _: BrokenAtTheEnd(), queues={"default": 1}) as scene:
+        await scene.desk.send("slowly a b c d e f")
+        await scene.until(lambda: scene.runtime.happened("started"))
+        await scene.desk.order(stopped=[1])
+        await scene.until(lambda: scene.depth() == (0, 0))
+        assert scene.desk.reports == []
+        assert "a log filter failed" in ((await run(scene, "print x")).error or "")
 
 
 def open_broken(_: TaskLogContext) -> LogFilter | None:

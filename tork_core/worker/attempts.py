@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
@@ -101,6 +102,9 @@ class Attempts:
                 await scratch.remove()
             if output is not None:
                 holding.end(_report(holding, output=output, log_parts=await log.close()))
+        except asyncio.CancelledError:
+            _finish(log)
+            raise
         except TaskFailed as error:
             await self._fail(message, holding, log, str(error))
         except Exception as error:  # noqa: BLE001 -- a runtime's fault fails its task, not the slot
@@ -282,6 +286,14 @@ def _log_context(message: TaskMessage) -> TaskLogContext:
         env=message.spec.env or {},
         secrets=tuple(message.secrets),
     )
+
+
+def _finish(log: TaskLog) -> None:
+    """Let all of the log of a stopped task be shipped; nobody waits, since nothing is reported."""
+    try:
+        log.finish()
+    except Exception:  # noqa: BLE001 -- a plugin's fault is none of the stop that goes on
+        _log.exception("log_filter.failed")
 
 
 def _filter_failed(error: Exception) -> str:

@@ -61,15 +61,20 @@ class TaskLog:
         """Append a line of the engine's own."""
         self._append(f"[tork: {text}]\n")
 
-    async def close(self) -> int:
-        """Ship what is left; returns how many parts there were, all of them confirmed."""
+    def finish(self) -> None:
+        """Append what was held back: what may have been the beginning of a character, or of what
+        the filter replaces. Nothing follows."""
         if self._closed:
-            return self._parts
+            return
         self._closed = True
         if self._decoder is not None:
             self._append(self._decoder.decode(b"", True))
         if self._filter is not None:
             self._keep(self._filter.flush())
+
+    async def close(self) -> int:
+        """Ship what is left; returns how many parts there were, all of them confirmed."""
+        self.finish()
         if self._size:
             await self._shipper.ship(self)
         return self._parts
