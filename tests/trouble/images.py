@@ -15,6 +15,7 @@ DECLARATIONS = {
     "cmd": ('CMD ["echo", "from the image"]',),
     "user": ("USER 65534:65534",),
     "unknown-user": ("USER 12345",),
+    "no-user": ("USER app",),
     "workdir": ("WORKDIR /made/for/you",),
     "health": ("HEALTHCHECK --interval=1s CMD touch /checked",),
     "volume": ("VOLUME /data", "VOLUME /work"),

@@ -42,8 +42,29 @@ VALUES = {
     "yes": "yes",
     "null": "null",
     "100 KiB": "x" * 100 * 1024,
+    "hash within": "mypass#123",
+    "exclamations within": "!UX$vzT!2!w6r3sEb2XXFW&Y2byHc",
+    "question": "3HUS$?8kLu)}",
+    "parentheses": "winnie(the pooh)",
+    "both quotes, dollar, at": "Rick'\"$@Morty",
+    "escapes of JSON": '{"hi":"there\\nshould be no new\\nline"}',
+    "dollar in JSON": '{"test": "$test"}',
+    "two dollars": 'ls "$FLAGS" $$TMP_DIR',
+    "markdown": "# title\n```sh\nid\n```\n`echo hello`",
+    "pipe first": "| cat /etc/passwd",
+    "at sign first": "@/etc/passwd",
+    "tilde": "~/x ~root",
+    "flag of Scotland": "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+    "document": '{\n  "type": "service_account",\n  "id": 1\n}\n',
 }
-"""woodpecker-ci/woodpecker#5951: scripts and values with quotes broke at random."""
+"""woodpecker-ci/woodpecker#5951: scripts and values with quotes broke at random; #525, #1561.
+
+Characters were lost or meant something: wercker/wercker#158, #499; bitrise-io/envman#203;
+appleboy/ssh-action#346; linuxserver/docker-bookstack#100; coollabsio/coolify#1821;
+moghtech/komodo#559; nektos/act#2130; firecow/gitlab-ci-local#1099, #1180; dagucloud/dagu#1628;
+TencentBlueKing/bk-ci#679; argoproj/argo-workflows#15512. A value was read as a file:
+firecow/gitlab-ci-local#1457. Backticks were executed: dagucloud/dagu#1767.
+"""
 
 NAMES = [
     "lower", "MiXeD", "with.dots", "with-hyphens", "with blank", "1digit", "_", "__X__", "grüße",
@@ -55,8 +76,10 @@ hashicorp/nomad#3880, #6079: dots and hyphens became underscores."""
 
 
 def test_values_arrive_as_they_were_written(place: Place) -> None:
+    """nytimes/drone-gke#132: an empty value was not set at all."""
     env = {f"V{n}": value for n, value in enumerate(VALUES.values())}
-    script = f"for n in $(seq 0 {len(env) - 1}); do eval printf %s '\"$V'$n'\"'; echo '<>'; done"
+    each = "eval printf %s '\"${V'$n'-unset}\"'; echo '<>'"
+    script = f"for n in $(seq 0 {len(env) - 1}); do {each}; done"
     ended = place.run({"env": env, "run": script})
     assert ended.state == "COMPLETED", ended.error
     seen = ended.log.split("<>\n")[:-1]
@@ -117,7 +140,8 @@ def test_names_that_are_no_names_of_a_shell_arrive(place: Place) -> None:
 def test_scalars_of_yaml_are_values_as_written(
     shell: Place, written: str, value: str | None
 ) -> None:
-    """woodpecker-ci/woodpecker#1041: a number as a value kept pipelines from being started."""
+    """woodpecker-ci/woodpecker#1041: a number as a value kept pipelines from being started;
+    dagucloud/dagu#601, googleapis/google-cloud-python#6173."""
     text = f"tasks:\n- run: printf '<%s>' \"$V\"\n  env:\n    V: {written}\n"
     if value is None:
         answer = shell.post(text.encode())
@@ -237,6 +261,46 @@ def test_values_are_data_and_no_templates_once_more(place: Place) -> None:
         inputs={"v": given},
     )
     assert ended.log == given * 2
+
+
+def test_words_of_a_command_are_no_shells(place: Place) -> None:
+    """hashicorp/nomad#5809, firecow/gitlab-ci-local#1573: the engine replaced variables in them."""
+    word = "hello ${MINE} $HOME `id` $(id) {{ job }"
+    ended = place.run({"env": {"MINE": "x"}, "cmd": ["echo", word]})
+    assert (ended.state, ended.log) == ("COMPLETED", word + "\n"), ended.error
+
+
+TEMPLATES = {
+    "{{ '{{' }} Location {{ '}}' }}": "{{ Location }}",
+    '{{ "{{ Location }}" }}': "{{ Location }}",
+    "{{ toJSON(inputs.quotes) }}": '"with \\" quote"',
+    '{"x": {{ toJSON(inputs.quotes) }}}': '{"x": "with \\" quote"}',
+    "{{ inputs.quotes }}": 'with " quote',
+    "{{ 0 }} {{ false }}": "0 false",
+    "{{ fromJSON(tasks.data).zero }} {{ fromJSON(tasks.data).no }}": "0 false",
+    "<{{ fromJSON(tasks.data).null }}{{ fromJSON(tasks.data).missing }}>": "<>",
+    "{{ int(fromJSON(tasks.data).id) }}": "566712522",
+    "{{ toJSON(fromJSON(tasks.data).large) }}": "9007199254740991",
+    "<{{ tasks.skipped }}>": "<>",
+    "{{ tasks.skipped == '' ? 'skippy' : tasks.skipped }}": "skippy",
+}
+"""Braces that are meant: kestra-io/kestra#1244. Quotes: argoproj/argo-workflows#3449, #6325,
+#11131, #13718. Nought, false, null: agentuniverse-ai/agentUniverse#1096, bytechefhq/bytechef#2454.
+Large numbers: superplanehq/superplane#4345, argoproj/argo-workflows#3990. Outputs of skipped tasks:
+argoproj/argo-workflows#15837, #15949, #16123.
+"""
+
+
+def test_templates_give_the_text_that_is_meant(shell: Place) -> None:
+    data = {"zero": 0, "no": False, "null": None, "id": 566712522, "large": 2**53 - 1}
+    env = {f"V{n:02}": template for n, template in enumerate(TEMPLATES)}
+    ended = shell.run(
+        {"env": {"D": json.dumps(data)}, "run": 'printf %s "$D" > $TORK_OUTPUT', "var": "data"},
+        {"run": "echo x > $TORK_OUTPUT", "var": "skipped", "if": "false"},
+        {"env": env, "run": "env | grep '^V[0-9]' | sort | cut -d= -f2-"},
+        inputs={"quotes": 'with " quote'},
+    )
+    assert ended.log.splitlines() == list(TEMPLATES.values()), ended.error
 
 
 def test_windows_paths_in_yaml_stay(shell: Place) -> None:

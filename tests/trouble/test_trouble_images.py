@@ -41,7 +41,8 @@ from tests.trouble.place import Place
 def test_what_an_image_declares(
     docker: Place, name: str, task: dict[str, object], log: str
 ) -> None:
-    """firecow/gitlab-ci-local#1298, #96; actions/runner#2411, #1885; go-vela/community#344."""
+    """firecow/gitlab-ci-local#1298, #96; actions/runner#2411, #1885; go-vela/community#344;
+    concourse/concourse#6836: a user without a name."""
     ended = docker.run({"image": image(name), **task})
     assert (ended.state, ended.log) == ("COMPLETED", log), ended.error
 
@@ -77,6 +78,14 @@ def test_an_image_that_cannot_be_had_is_named(docker: Place, name: str, words: l
         assert word in ended.error, ended.error
     assert ended.error.startswith(("image", "the image")), ended.error
     assert len(ended.error) < 1200
+
+
+def test_a_user_that_an_image_does_not_know_is_named(docker: Place) -> None:
+    """etkecc/postmoogle#10."""
+    for task in ({"run": "true"}, {"cmd": ["true"]}):
+        ended = docker.run({"image": image("no-user"), **task})
+        assert ended.state == "FAILED"
+        assert f'image "{image("no-user")}": unable to find user app' in ended.error, ended.error
 
 
 def test_an_image_by_digest_and_by_id_runs(docker: Place, engine: TestEngine) -> None:
@@ -116,7 +125,7 @@ def test_an_image_without_a_shell(
 def test_a_container_that_wants_too_much_memory_says_so(
     docker: Place, script: str, words: str
 ) -> None:
-    """hashicorp/nomad#3459, moby/moby#10013."""
+    """hashicorp/nomad#3459, moby/moby#10013; dagster-io/dagster#8567: exit code -9, and no more."""
     ended = docker.run({"run": script, "limits": {"memory": "20m"}})
     assert ended.state == "FAILED"
     assert words in ended.error, ended.error

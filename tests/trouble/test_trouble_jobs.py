@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -296,6 +297,7 @@ def test_a_failure_ends_a_job_and_later_tasks_are_not_in_its_execution(place: Pl
 
 
 def test_retries_are_tasks_of_their_own(place: Place) -> None:
+    """celery/celery#6931: there were more of them than their limit."""
     ended = place.run({"run": "echo $TORK_TASK_ID; exit 5", "retry": {"limit": 2}})
     assert ended.state == "FAILED"
     assert [task["state"] for task in ended.execution] == ["FAILED"] * 3
@@ -303,6 +305,36 @@ def test_retries_are_tasks_of_their_own(place: Place) -> None:
     assert len(set(ids)) == 3
     assert ended.log.split() == ids
     assert all(task["error"].startswith("exit code 5") for task in ended.execution)
+
+
+def test_a_cancelled_task_is_not_retried_whatever_it_answers(place: Place) -> None:
+    """argoproj/argo-workflows#1620, kestra-io/kestra#2057, procrastinate-org/procrastinate#1131,
+    Flared/dramatiq-abort#30: it was; argoproj/argo-workflows#15472: it stayed RUNNING for ever."""
+    scripts = (
+        "trap 'exit 1' TERM; echo begun; while :; do sleep 0.05; done",
+        "trap 'exit 0' TERM; echo begun; while :; do sleep 0.05; done",
+        "echo begun; exec sleep 100",
+    )
+    ids = [place.submit({"run": script, "retry": {"limit": 3}}, "true") for script in scripts]
+    for job_id in ids:
+        place.until_printed(job_id, "begun")
+        place.cancel(job_id)
+    # What a task answers, comes after its job has ended; another one on the same worker is later.
+    assert place.run("sleep 0.3").state == "COMPLETED"
+    for job_id in ids:
+        ended = place.ended(job_id)
+        assert ended.state == "CANCELLED"
+        assert [task["state"] for task in ended.execution] == ["CANCELLED"]
+
+
+def test_a_cancel_at_the_end_is_answered_as_it_ends(shell: Place) -> None:
+    """apache/airflow#19635: a task was successful, and then it was not."""
+    for n in range(20):
+        job_id = shell.submit("true")
+        time.sleep(n * 0.002)  # from before its start to after its end
+        answer = shell.call("PUT", f"/jobs/{job_id}/cancel")
+        state = shell.ended(job_id).state
+        assert (answer.status, state) in ((200, "CANCELLED"), (400, "COMPLETED"))
 
 
 def test_a_job_can_be_cancelled_in_every_state(place: Place) -> None:

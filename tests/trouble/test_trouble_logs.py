@@ -45,7 +45,11 @@ from tests.trouble.place import Place
 )  # fmt: skip
 def test_a_log_has_what_was_printed(place: Place, script: str, log: str) -> None:
     """apache/airflow#2155, #62632, #13793; reportportal/reportportal#2674;
-    travis-ci/travis-ci#4936."""
+    travis-ci/travis-ci#4936. Bytes that are no text: spotify/luigi#1857, #2327, #2450;
+    NousResearch/hermes-agent#42805, #109531. NUL: PrefectHQ/prefect#20677. Progress bars:
+    rundeck/rundeck#436, concourse/concourse#83. Both streams, in order: rundeck/rundeck#1425,
+    #1687, #6660; prefect-archive/prefect-shell#54. The first lines of short containers:
+    apache/airflow#9190, #12104."""
     ended = place.run(script)
     assert (ended.state, ended.log) == ("COMPLETED", log), ended.error
 
@@ -62,8 +66,18 @@ def test_followers_see_the_same(place: Place) -> None:
     assert place.stream(job_id).count("event: y\n") == 0
 
 
+def test_an_unfinished_line_is_shown_and_kept_when_its_task_is_stopped(place: Place) -> None:
+    """mcuadros/ofelia#80: nothing was shown before the end; NousResearch/hermes-agent#47393: a task
+    that was stopped in the midst of a character failed for that."""
+    job_id = place.submit("printf '10%%\\r20%%\\r \\342\\232'; exec sleep 100")
+    place.until_printed(job_id, "10%\r20%\r ")
+    place.cancel(job_id)
+    assert place.ended(job_id).state == "CANCELLED"
+    place.until_printed(job_id, "20%\r \ufffd")
+
+
 def test_what_is_printed_right_before_the_end_is_not_lost(place: Place) -> None:
-    """apache/airflow#24681, argoproj/argo-workflows#11330."""
+    """apache/airflow#24681, #9164, argoproj/argo-workflows#11330, PrefectHQ/prefect#13080."""
     script = "head -c 200000 /dev/zero | tr '\\0' x; echo; echo end"
     for _ in range(3):
         ended = place.run(script)
@@ -72,7 +86,8 @@ def test_what_is_printed_right_before_the_end_is_not_lost(place: Place) -> None:
 
 
 def test_a_line_of_eight_megabytes_comes_whole(place: Place) -> None:
-    """actions/runner#3582: a line that was too long stopped the log."""
+    """actions/runner#3582: a line that was too long stopped the log; aptible/supercronic#13,
+    openfaas/of-watchdog#105."""
     ended = place.run("head -c 8000000 /dev/zero | tr '\\0' y; echo; echo end")
     assert ended.state == "COMPLETED", ended.error
     assert len(ended.log) == 8_000_005
@@ -87,7 +102,8 @@ def test_a_flood_is_cut_off_and_ends(place: Place) -> None:
 
 
 def test_the_error_has_the_end_of_a_log_that_was_cut_off(place: Place) -> None:
-    script = "head -c 12000000 /dev/zero | tr '\\0' z; echo; echo the reason; exit 1"
+    """PrefectHQ/prefect#13070, #2961: an error that does not tell what was printed."""
+    script = "head -c 12000000 /dev/zero | tr '\\0' z; echo; echo the reason >&2; exit 1"
     ended = place.run(script)
     assert ended.state == "FAILED"
     assert ended.error.endswith("the reason"), ended.error[-100:]

@@ -14,7 +14,7 @@ LIMIT = 64 * 1024
     [
         ("true", ""),
         (": > $O", ""),
-        ("printf 'a\\n' > $O", "a\n"),
+        ("echo warning >&2; echo log; printf 'a\\n' > $O", "a\n"),
         ("printf '\\n\\na\\n\\n' > $O", "\n\na\n\n"),
         ("printf '  a\\t ' > $O", "  a\t "),
         ("printf 'a\\r\\nb\\r\\n' > $O", "a\r\nb\r\n"),
@@ -43,6 +43,7 @@ LIMIT = 64 * 1024
     ],
 )  # fmt: skip
 def test_an_output_is_what_was_written(place: Place, script: str, output: str | None) -> None:
+    """apache/airflow#9164, #18874: warnings in it, lines run together, or nothing at all."""
     task = {"run": f"O=$TORK_OUTPUT; {script}", "var": "v"}
     ended = place.run(task, output="{{ tasks.v }}")
     assert ended.state == "COMPLETED", ended.error

@@ -10,7 +10,8 @@ from tests.trouble.place import Place, until_gone
 
 
 def test_every_exit_code_is_told(shell: Place) -> None:
-    """argoproj/argo-workflows#1773, kestra-io/kestra#4020."""
+    """argoproj/argo-workflows#1773, kestra-io/kestra#4020; drone/drone-runtime#51: 78 meant
+    that the rest is skipped."""
     ids = [shell.submit(f"exit {code}") for code in range(1, 256)]
     for code, job_id in enumerate(ids, 1):
         ended = shell.ended(job_id)
@@ -49,6 +50,18 @@ def test_exit_codes_above_125_are_no_others(place: Place, script: str, error: st
     assert ended.error.split("\n")[0].split(" (")[0] == error, ended.error
 
 
+def test_the_exit_code_of_a_command_without_a_script_counts(place: Place) -> None:
+    """dagucloud/dagu#610; dagster-io/dagster#5008: an error that says nothing."""
+    ended = place.run({"cmd": ["false"]})
+    assert (ended.state, ended.error) == ("FAILED", "exit code 1")
+
+
+def test_a_writer_whose_reader_has_gone_ends_without_a_word(place: Place) -> None:
+    """apple/cups#3399, cfengine/core#1319, openjdk/jdk#26615: SIGPIPE was ignored."""
+    ended = place.run("yes | head -n 1; set -o pipefail; yes | head -n 1 > /dev/null; echo $?")
+    assert ended.log == "y\n141\n"
+
+
 @pytest.mark.parametrize("name", ["HUP", "INT", "ABRT", "KILL", "SEGV", "PIPE", "TERM"])
 def test_a_signal_that_ended_a_task_is_named(place: Place, name: str) -> None:
     """hashicorp/nomad#6060: an exit code of 137 that nobody could explain."""
@@ -64,7 +77,8 @@ def test_a_signal_that_does_nothing_does_nothing(place: Place, name: str) -> Non
 
 
 def test_a_trap_runs_when_a_task_is_cancelled(place: Place) -> None:
-    """microsoft/azure-pipelines-agent#4548: the signal did not reach the script."""
+    """microsoft/azure-pipelines-agent#4548: the signal did not reach the script;
+    actions/runner#1309: it was another one; temporalio/sdk-typescript#1053: it came late."""
     script = "trap 'echo cleaned up; exit 0' TERM; echo begun; while :; do sleep 0.05; done"
     job_id = place.submit(script)
     place.until_printed(job_id, "begun")
@@ -96,7 +110,8 @@ BACKGROUND = {
     "other folder": "(cd /; exec sleep {t}) &",
     "prints on": "(while :; do echo more; sleep 0.1; done; sleep {t}) &",
 }
-"""windmill-labs/windmill#2403, #7029; microsoft/azure-pipelines-task-lib#389."""
+"""windmill-labs/windmill#2403, #7029; microsoft/azure-pipelines-task-lib#389;
+concourse/concourse#876."""
 
 
 def test_what_runs_in_the_background_does_not_hold_up_the_end(place: Place, token: str) -> None:
@@ -129,7 +144,7 @@ def test_what_a_child_prints_soon_after_the_end_is_in_the_log(place: Place) -> N
 
 
 def test_zombies_are_no_trouble(place: Place) -> None:
-    """windmill-labs/windmill#4985."""
+    """windmill-labs/windmill#4985, rq/rq#1193, #1209, PrefectHQ/prefect#2418."""
     script = "for i in $(seq 100); do (exit 0) & done; sleep 0.2; echo end"
     ended = place.run(script)
     assert (ended.state, ended.log) == ("COMPLETED", "end\n"), ended.error
@@ -142,6 +157,8 @@ def test_a_burst_of_processes_goes(place: Place, token: str) -> None:
 
 
 def test_what_ignores_the_signal_is_killed(place: Place, token: str) -> None:
+    """rundeck/rundeck#1038, #3160, #5834; hashicorp/nomad#1110; PrefectHQ/prefect#21616;
+    damavis/airflow-pentaho-plugin#39: it ran on; apache/airflow#56149: its container stayed."""
     script = f"trap '' TERM INT HUP; echo begun; (setsid sleep {token}) & while :; do sleep 1; done"
     job_id = place.submit(script)
     place.until_printed(job_id, "begun")

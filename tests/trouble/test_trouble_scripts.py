@@ -65,7 +65,9 @@ def test_a_byte_order_mark_is_no_part_of_a_script(place: Place, head: str) -> No
         ("#!/bin/sh -e\nfalse || echo option", "option\n"),
         ("#!/bin/env sh\necho by env", "by env\n"),
         ("#!\necho nothing after the mark", "nothing after the mark\n"),
-        ("cat <<'END'\n$HOME `id`\n\ttab\nEND\n", "$HOME `id`\n\ttab\n"),
+        ("cat <<'EOF'\n$HOME `id`\n\ttab\nEOF\n", "$HOME `id`\n\ttab\n"),
+        ("cat <<'EOF'\n{% raw %}{{ name }}{% endraw %} ${{ x }} {# c #}\nEOF\n", "{% raw %}{{ name }}{% endraw %} ${{ x }} {# c #}\n"),  # noqa: E501
+        ("set -u; echo ${HOME:+$PATH}|grep -c .; echo /home/x/test.sh", "1\n/home/x/test.sh\n"),
         ("cat <<-END\n\tone\n\tEND\n", "one\n"),
         ("echo a \\\n  b", "a b\n"),
         ("echo 'it'\"'\"'s'; echo \"a \\\"b\\\"\"", "it's\na \"b\"\n"),
@@ -101,6 +103,10 @@ def test_a_byte_order_mark_is_no_part_of_a_script(place: Place, head: str) -> No
     ],
 )  # fmt: skip
 def test_what_scripts_do(place: Place, script: str, printed: str | None) -> None:
+    """apache/airflow#1017, #21918: a command that ends in ".sh" was taken for a template's name;
+    kestra-io/kestra#4214: braces in a script; tektoncd/pipeline#1432: "EOF" in a script;
+    hpc/charliecloud#1687: no HOME; ovh/cds#2483: options after the interpreter;
+    nick-fields/retry#98, firecow/gitlab-ci-local#134: commands that wait for input."""
     ended = place.run(script)
     if printed is not None:
         assert (ended.state, ended.log) == ("COMPLETED", printed), ended.error

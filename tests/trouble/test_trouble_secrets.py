@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
@@ -24,6 +25,8 @@ VALUES = {
     "blanks": "correct horse battery",
     "short": "s3kr",
     "quotes": 'it\'s "so" `secret`',
+    "runs of blanks": "correct  horse\t battery",
+    "short lines": "abc\ndef\nghi\n",
     "backslash": "C:\\pass\\word\\n",
     "dollar": "pa$$w0rd$HOME",
     "percent": "100%25%s%n%d",
@@ -43,7 +46,9 @@ VALUES = {
     "escape": "a\x1b[1mb\x1b[0mc",
     "long": "0123456789abcdef" * 300,
 }
-"""actions/runner#27, #326, #2960; jenkinsci/hashicorp-vault-plugin#78; nektos/act#1601."""
+"""actions/runner#27, #326, #2960, #2232; jenkinsci/hashicorp-vault-plugin#78; nektos/act#1601;
+woodpecker-ci/woodpecker#388; microsoft/azure-pipelines-agent#3464; buildkite/agent#2062, and #3233:
+several lines that were printed as one; travis-ci/travis-ci#1775: shown by a shell's complaint."""
 
 WAYS = """
 printf '%s\\n' "$MY_SECRET"
@@ -58,6 +63,8 @@ env | grep -a . | tail -n 100
 export -p
 set
 (set -x; : "$MY_SECRET"; : "a $MY_SECRET b")
+(set -f; echo $MY_SECRET)
+(eval ": ($MY_SECRET") || :
 """
 
 
@@ -65,6 +72,7 @@ def shapes(value: str) -> list[str]:
     """A secret as it is, line by line, and as it is usually encoded."""
     lines = [line.strip() for line in value.splitlines() if len(line.strip()) >= 4]
     found = [value.strip(), *lines, json.dumps(value.strip())[1:-1]]
+    found += [re.sub("[ \t\n]+", " ", text) for text in found[:-1]]
     found += [value.strip().replace("'", quote_) for quote_ in ("'\\''", "'\"'\"'", "\\'")]
     found += ["".join(f"\\{byte:03o}" for byte in value.strip().encode() if byte > 127)]
     found += [quote(value.strip(), safe=""), quote(value.strip()), quote_plus(value.strip())]
@@ -228,7 +236,8 @@ def test_secrets_that_overlap_are_hidden_whole(place: Place) -> None:
 
 @pytest.mark.parametrize("value", ["", " ", "a", "no", "abc", "\n", "true"])
 def test_a_short_secret_does_not_blacken_everything(place: Place, value: str) -> None:
-    """actions/runner#326: all letters of a log were masked."""
+    """actions/runner#326: all letters of a log were masked; apache/airflow#48791,
+    buildkite/agent#3588."""
     env = {"A_SECRET": value, "OTHER": "banana abc"}
     ended = place.run({"env": env, "run": "echo banana cabbage nothing"})
     assert ended.log == "banana cabbage nothing\n"
@@ -248,13 +257,19 @@ def test_the_task_sees_the_secret_as_it_is(place: Place) -> None:
         assert place.run(task).log == digest
 
 
-def test_a_secret_output_goes_on_to_the_next_task(place: Place) -> None:
+@pytest.mark.parametrize(("encode", "decode"), [("cat", "cat"), ("base64", "base64 -d")])
+def test_a_secret_output_goes_on_to_the_next_task(place: Place, encode: str, decode: str) -> None:
+    """actions/runner#2701: what went on encoded was shown by the one that decoded it."""
     value = VALUES["quotes"]
+    write = f'printf %s "$S_PASSWORD" | {encode} > $TORK_OUTPUT'
     ended = place.run(
-        {"env": {"S_PASSWORD": value}, "run": 'printf %s "$S_PASSWORD" > $TORK_OUTPUT', "var": "v"},
-        {"env": {"V": "{{ tasks.v }}"}, "run": 'printf %s "$V" | wc -c'},
+        {"env": {"S_PASSWORD": value}, "run": write, "var": "v"},
+        {
+            "env": {"V": "{{ tasks.v }}"},
+            "run": f'echo "$V"; printf %s "$V" | {decode}; echo; printf %s "$V" | {decode} | wc -c',
+        },
     )
-    assert ended.log.strip() == str(len(value.encode()))
+    assert ended.log.split()[-1] == str(len(value.encode()))
     search(channels(place, ended), value)
 
 

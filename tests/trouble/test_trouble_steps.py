@@ -109,6 +109,9 @@ OVERDUE = {
 
 
 def test_what_is_out_of_time_is_stopped_whatever_it_does(place: Place, token: str) -> None:
+    """kestra-io/kestra#973, apache/airflow#9732: a container went on; kestra-io/kestra#1132,
+    celery/billiard#204, rq/django-rq#623: children did; rq/rq#323: who was deaf to the signal;
+    taskcluster/taskcluster#7599: all that was said of it was 137."""
     ids = {
         way: place.submit({"run": script.format(t=token), "timeout": "700ms"})
         for way, script in OVERDUE.items()
@@ -141,6 +144,29 @@ def test_each_retry_has_its_own_time(place: Place, token: str) -> None:
     ended = place.run({"run": f"sleep {token}", "timeout": "400ms", "retry": {"limit": 1}})
     assert [task["state"] for task in ended.execution] == ["FAILED", "FAILED"]
     assert all("timed out after 400ms" in task["error"] for task in ended.execution)
+
+
+def test_a_retry_has_all_of_its_time(shell: Place) -> None:
+    """rq/rq#1217: time was counted from the start of the first attempt."""
+    ended = shell.run({"run": "sleep 0.8; exit 5", "timeout": "1500ms", "retry": {"limit": 1}})
+    assert [task["error"] for task in ended.execution] == ["exit code 5"] * 2
+
+
+def test_a_retry_begins_when_what_was_out_of_time_has_ended(shell: Place) -> None:
+    """dust-tt/dust#4272: two attempts ran at the same time."""
+    file = shell.folder / "attempt"
+    once_more = f"if [ -e {file} ]; then kill -0 $(cat {file}) && exit 9; exit 0; fi"
+    script = f"{once_more}; trap '' TERM; echo $$ > {file}; while :; do sleep 0.1; done"
+    ended = shell.run({"run": script, "timeout": "800ms", "retry": {"limit": 1}})
+    file.unlink()
+    assert [task["state"] for task in ended.execution] == ["FAILED", "COMPLETED"], ended.log
+
+
+def test_waiting_in_a_queue_takes_no_time_of_a_task(shell: Place) -> None:
+    """Shippable/support#1738, tektoncd/pipeline#4078."""
+    first = shell.submit({"run": "sleep 1.2", "queue": "one"})
+    second = shell.submit({"run": "true", "queue": "one", "timeout": "1s"})
+    assert [shell.ended(job_id).state for job_id in (first, second)] == ["COMPLETED"] * 2
 
 
 @pytest.mark.parametrize("step", ["pre", "run", "post"])
@@ -187,7 +213,7 @@ def test_volumes_are_refused_where_there_is_no_container(shell: Place) -> None:
 
 
 def test_steps_share_volumes_in_containers(docker: Place) -> None:
-    """actions/runner#2411, #1885: a user of the image may not write."""
+    """actions/runner#2411, #1885, go-vela/community#740: a user of the image may not write."""
     for name in (docker.image, image("user"), image("volume"), image("workdir")):
         ended = docker.run(
             {
