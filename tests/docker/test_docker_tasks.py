@@ -88,6 +88,26 @@ async def test_scripts_are_run_alike_by_other_shells(
     assert failed.value.log_tail == ""
 
 
+@pytest.mark.parametrize("image", [IMAGE, SHELLS["dash"]])
+async def test_a_script_that_is_stopped_before_it_starts_has_printed_nothing(
+    docker: DockerRuntime, log: CollectedLog, tmp_path: Path, image: str
+) -> None:
+    for milliseconds in range(1, 200, 50):
+        execution = make_execution(TaskSpec(image=image, run="sleep 100"), tmp_path, log=log)
+        async with docker.prepare(execution) as start:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(milliseconds / 1000):
+                    await start()
+    assert log.data == b""
+
+
+async def test_variables_with_the_names_of_our_own_change_nothing(
+    docker: DockerRuntime, run: Run
+) -> None:
+    env = {"_tork_stopped": "1", "_tork_late": "1", "_tork_status": "1", "_tork_cat": "1"}
+    assert await run(docker, 'printf "$_tork_status" > "$TORK_OUTPUT"', env) == "1"
+
+
 async def test_a_script_that_names_a_program_needs_no_shell(
     docker: DockerRuntime, run: Run, log: CollectedLog
 ) -> None:
