@@ -99,6 +99,11 @@ def test_a_secret_is_hidden_as_it_is_printed_without_quotes(secret: str, printed
     assert Secrets([secret]).hide(f"+ echo {printed}.") == f"+ echo {REDACTED}."
 
 
+def test_a_secret_that_is_short_without_its_blanks_does_not_blacken_a_text() -> None:
+    secrets = Secrets(["a \n b"])
+    assert secrets.hide("grab a bag: a \n b") == f"grab a bag: {REDACTED}"
+
+
 @pytest.mark.parametrize("before", ["", "u", "us", "use", "user:"])
 @pytest.mark.parametrize("after", ["", "x", "xy", "xyz"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])

@@ -1,8 +1,8 @@
 """Finding secrets in text, as they are and as they are usually encoded.
 
 A secret of several lines is found as a whole, line by line, and as a shell prints it that was given
-it without quotes. Values of fewer than four
-characters are not looked for: they would blacken half of every text.
+it without quotes. Values of fewer than four characters are not looked for: they would blacken half
+of every text.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Secrets:
         wrapped: set[str] = set()
         for value in {value.strip() for value in values}:
             if len(value) >= SHORTEST:
-                literal.update(_literal_forms(value))
+                literal |= {form for form in _literal_forms(value) if len(form) >= SHORTEST}
                 wrapped.update(_base64_forms(value))
         # The longest first, so that a hold is as early as it can be at the first look.
         self._literal = sorted(literal, key=lambda form: (-len(form), form))
