@@ -84,6 +84,23 @@ async def test_jobs_go_when_they_ended_long_ago_and_their_logs_before_them(
     }  # fmt: skip
 
 
+async def test_a_job_that_logs_for_weeks_does_not_keep_the_old_logs_of_others(
+    datastore: SqliteDatastore, store: SqliteStore, clock: Clock
+) -> None:
+    first = new_job(store.now(), {"id": "a", "state": TaskState.RUNNING}, id="first")
+    await datastore.commit([first])
+    await job_with_all(datastore, store, "old")
+    clock.seconds += 25 * HOUR
+    young = [
+        LogPart(job_id="first", task_id="a", attempt=1, number=number, contents="young")
+        for number in range(1, 2 * removal.STEP)
+    ]
+    await datastore.append_log(young)
+    await Retention(store, KEPT).sweep()
+    assert await datastore.log("old") == []
+    assert len(await datastore.log("first")) == len(young)
+
+
 async def test_a_large_job_is_removed_in_steps_between_which_others_write(
     datastore: SqliteDatastore, store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

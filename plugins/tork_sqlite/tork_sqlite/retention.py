@@ -29,8 +29,10 @@ REST = 4.0
 
 DAY = timedelta(days=1)
 
+# The first that came: in no order SQLite would take them by an index, the oldest job's first.
 _OLD_LOGS = f"""
-DELETE FROM logs WHERE created < ?1 AND cursor IN (SELECT cursor FROM logs LIMIT {STEP})
+DELETE FROM logs
+WHERE created < ?1 AND cursor IN (SELECT cursor FROM logs ORDER BY cursor LIMIT {STEP})
 """
 # What was claimed so long ago says nothing any more of what waits now.
 _OLD_CLAIMS = "DELETE FROM claimed WHERE published < ?"
