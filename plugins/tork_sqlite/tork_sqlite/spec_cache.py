@@ -8,30 +8,44 @@ from datetime import datetime
 from tork_core.model.job import JobId
 from tork_core.model.spec import JobSpec
 
-KEPT = 5_000
-"""Specifications that are kept, of those that were written or read last."""
+ROOM = 32 * 2**20
+"""About how many bytes of memory the specifications may take that are kept: of those that were
+written or read last. A job of many tasks is loaded as often as it has tasks, so it needs its place
+more than others."""
 
-LARGEST = 64 * 1024
-"""Bytes of a specification, encoded, beyond which it is read each time."""
+TASK = 300
+"""Bytes that a task takes beside its texts."""
+
+Key = tuple[JobId, datetime]
 
 
 class SpecCache:
     """May be used from several threads. A job's id may be given again once the job is deleted,
     so its creation is part of the name."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = ROOM) -> None:
         self._lock = threading.Lock()
-        self._specs: dict[tuple[JobId, datetime], JobSpec] = {}
+        self._room = room
+        self._taken = 0
+        self._specs: dict[Key, tuple[JobSpec, int]] = {}
 
     def get(self, job_id: JobId, created_at: datetime) -> JobSpec | None:
         """Return a specification, if it is kept."""
-        return self._specs.get((job_id, created_at))
+        found = self._specs.get((job_id, created_at))
+        return None if found is None else found[0]
 
     def put(self, job_id: JobId, created_at: datetime, spec: JobSpec, size: int) -> None:
-        """Keep a specification of so many bytes, unless it is large."""
-        if size > LARGEST:
-            return
+        """Keep a specification that has so many bytes when it is encoded."""
+        key = (job_id, created_at)
+        size += TASK * len(spec.tasks)
         with self._lock:
-            self._specs[job_id, created_at] = spec
-            if len(self._specs) > KEPT:
-                del self._specs[next(iter(self._specs))]
+            self._drop(key)
+            self._specs[key] = spec, size
+            self._taken += size
+            while self._taken > self._room:
+                self._drop(next(iter(self._specs)))
+
+    def _drop(self, key: Key) -> None:
+        found = self._specs.pop(key, None)
+        if found is not None:
+            self._taken -= found[1]
