@@ -32,7 +32,7 @@ from tork_core.interfaces.broker import Broker, Depth
 from tork_core.interfaces.datastore import Datastore, JobPage, JobView, LogPage
 from tork_core.middleware.chain import Chain, shown_event
 from tork_core.model.answers import JobAnswer, TaskAnswer, accepted_answer, job_answer
-from tork_core.model.job import Event, Job, JobId, JobRecord, LogPart, TaskId
+from tork_core.model.job import Event, Job, JobId, JobRecord, LogPart, Task, TaskId
 from tork_core.model.messages import HEARTBEAT, SEED_HEARTBEAT
 from tork_core.model.node import Node, NodeState
 from tork_core.model.problems import quoted
@@ -49,6 +49,13 @@ LARGE = 4 * 1024
 
 MANY = 200
 """Tasks of a job above which showing it would."""
+
+REST = 3.0
+"""How many times as long as it took to see what secrets a job has by now its follower rests: a new
+task may bring others, and looking at all tasks for each takes the square of their number."""
+
+LONGEST_REST = 1.0
+"""Seconds of rest at the most; what happens in them is told together."""
 
 RECENT = timedelta(minutes=5)
 """How long a node is shown after its last heartbeat."""
@@ -120,7 +127,10 @@ class JobService:
         view = loaded.views.get(accepted.job_id)
         # It may have ended, and be kept no more.
         stored = view.job if view is not None else Job(id=accepted.job_id, created_at=loaded.now)
-        return await self._shown(accepted_answer(stored, spec)), accepted.repeated
+        shown = await self._apart(
+            len(spec.tasks), lambda: self._chain.show_job(accepted_answer(stored, spec))
+        )
+        return shown, accepted.repeated
 
     async def check(self, job_id: JobId) -> None:
         """Raise NotFound if there is no such job."""
@@ -132,15 +142,15 @@ class JobService:
 
     async def job(self, job_id: JobId) -> JobAnswer:
         """Return a job with its execution; raises NotFound."""
-        answer = job_answer(await self._stored(job_id))
-        shown = await self._shown(answer)
-        unserved = await self._unserved(answer)
+        record = await self._stored(job_id)
+        shown = await self._shown(record)
+        unserved = await self._unserved(record)
         if not unserved:
             return shown
         names = {
             task.queue: None
-            for stored, task in zip(answer.execution, shown.execution, strict=True)
-            if stored.queue in unserved and stored.state is TaskState.SCHEDULED and task.queue
+            for stored, task in zip(record.tasks, shown.execution, strict=True)
+            if _waits(stored.task) and stored.task.queue in unserved and task.queue
         }
         return msgspec.structs.replace(shown, unserved_queues=list(names))
 
@@ -149,7 +159,7 @@ class JobService:
         record = await self._datastore.task(task_id)
         if record is None:
             raise NotFound(f"there is no task {task_id}")
-        shown = await self._shown(job_answer(record))
+        shown = await self._shown(record)
         return next(task for task in shown.execution if task.id == task_id)
 
     async def jobs(
@@ -159,7 +169,7 @@ class JobService:
         page: JobPage = await self._datastore.jobs(until=until, offset=offset, limit=limit)
         shown: list[JobAnswer] = []
         for record in page.jobs:
-            shown.append(await self._shown(job_answer(record)))
+            shown.append(await self._shown(record))
             await asyncio.sleep(0)  # A page may hold a hundred large jobs.
         return page.total, shown
 
@@ -174,8 +184,8 @@ class JobService:
         """Return a job's events numbered above ``after``; raises NotFound."""
         events = await self._datastore.events(job_id, after=after, limit=limit)
         # Loaded after the events, so that it knows the secrets of every task they are about.
-        stored = job_answer(await self._stored(job_id))
-        return self._chain.show_events(stored, events)
+        show = await self._text_of(await self._stored(job_id))
+        return [shown_event(event, show) for event in events]
 
     async def follow(
         self, job_id: JobId, *, after: int = 0, after_part: int = 0
@@ -185,10 +195,12 @@ class JobService:
         The whole log of an attempt comes before the event of its end; parts up to the cursor
         ``after_part`` are left out. Raises NotFound.
         """
+        clock = asyncio.get_running_loop().time
         record = await self._stored(job_id)
         if record.job.state.ended and after >= record.job.events:
             return
-        show = self._chain.text_of(job_answer(record))
+        show = await self._text_of(record)
+        rested = 0.0
         async for item in follow(self._news, self._datastore, job_id, after=after):
             if isinstance(item, LogPart):
                 if item.cursor > after_part:
@@ -196,8 +208,11 @@ class JobService:
             elif isinstance(item, Event):
                 if item.number > record.job.events:
                     # It may be about a task that is new, and brings secrets of its own.
+                    await asyncio.sleep(rested - clock())
+                    began = clock()
                     record = await self._stored(job_id)
-                    show = self._chain.text_of(job_answer(record))
+                    show = await self._text_of(record)
+                    rested = clock() + min(REST * (clock() - began), LONGEST_REST)
                 yield shown_event(item, show)
             else:
                 yield item
@@ -225,7 +240,7 @@ class JobService:
         )
         view = await self._view(job_id)
         # The worker has hidden what its task knew; this adds what the job's specification says.
-        show = self._chain.text_of(job_answer(JobRecord(spec=view.spec, job=view.job, tasks=[])))
+        show = await self._text_of(JobRecord(spec=view.spec, job=view.job, tasks=[]))
         return LogPage(page.total, [shown_part(part, show) for part in page.parts])
 
     # -- the cluster
@@ -319,11 +334,9 @@ class JobService:
             return read_submission(job, format, self._functions)
         return await self._aside(lambda: read_submission(job, format, self._functions))
 
-    async def _unserved(self, job: JobAnswer) -> set[str]:
+    async def _unserved(self, record: JobRecord) -> set[str]:
         """Return the queues in which tasks of a job wait though no worker serves them."""
-        waiting = {
-            task.queue for task in job.execution if task.state is TaskState.SCHEDULED and task.queue
-        }
+        waiting = {item.task.queue for item in record.tasks if _waits(item.task)}
         return {name for name in waiting if not (await self._broker.depth(name)).consumers}
 
     async def _stored(self, job_id: JobId) -> JobRecord:
@@ -338,10 +351,23 @@ class JobService:
             raise _no_job(job_id)
         return view
 
-    async def _shown(self, answer: JobAnswer) -> JobAnswer:
-        if len(answer.tasks) + len(answer.execution) <= MANY:
-            return self._chain.show_job(answer)
-        return await self._aside(lambda: self._chain.show_job(answer))
+    async def _shown(self, record: JobRecord) -> JobAnswer:
+        """Return a job as readers may see it."""
+        return await self._apart(
+            len(record.spec.tasks) + len(record.tasks),
+            lambda: self._chain.show_job(job_answer(record)),
+        )
+
+    async def _text_of(self, record: JobRecord) -> Callable[[str], str]:
+        """Return the function that makes other text about a job fit to be seen."""
+        return await self._apart(
+            len(record.spec.tasks) + len(record.tasks),
+            lambda: self._chain.text_of(job_answer(record)),
+        )
+
+    async def _apart(self, tasks: int, call: Callable[[], T]) -> T:
+        """Call what looks at so many tasks."""
+        return call() if tasks <= MANY else await self._aside(call)
 
     async def _aside(self, call: Callable[[], T]) -> T:
         """Call what takes long in a thread, so that others are answered meanwhile."""
@@ -351,6 +377,10 @@ class JobService:
 def shown_part(part: LogPart, show: Callable[[str], str]) -> LogPart:
     """Return a log part as readers may see it."""
     return msgspec.structs.replace(part, contents=show(part.contents))
+
+
+def _waits(task: Task) -> bool:
+    return task.state is TaskState.SCHEDULED
 
 
 def _works(node: Node) -> bool:
