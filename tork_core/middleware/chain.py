@@ -184,6 +184,7 @@ class Chain:
             return
         stored = job_answer(record)
         shown, shown_events = self.show_job(stored), self.show_events(stored, events)
+        places = {task.id: place for place, task in enumerate(stored.execution)}
         for event, shown_event in zip(events, shown_events, strict=True):
             if event.task_id is None:
                 for item in self._job:
@@ -194,7 +195,7 @@ class Chain:
                 for item in self._task:
                     if item.observe is not None:
                         seen = (event, stored) if item.raw else (shown_event, shown)
-                        await _call(item, item.observe, _task_event(*seen))
+                        await _call(item, item.observe, _task_event(*seen, places[event.task_id]))
 
     async def observe_node(self, event: NodeEvent) -> None:
         """Tell the observers of a node. An exception of one is logged and goes no further."""
@@ -272,8 +273,8 @@ def _job_event(event: Event, job: JobAnswer) -> JobEvent:
     return JobEvent(id=f"{event.job_id}:{event.number}", event=event, job=job)
 
 
-def _task_event(event: Event, job: JobAnswer) -> TaskEvent:
-    task = next(task for task in job.execution if task.id == event.task_id)
+def _task_event(event: Event, job: JobAnswer, place: int) -> TaskEvent:
+    task = job.execution[place]
     return TaskEvent(
         id=f"{event.job_id}:{event.number}",
         event=event,
