@@ -8,8 +8,8 @@ back. What may be asked of it is in ``api/service.py``, for programs and the net
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -345,14 +345,15 @@ class Engine:
 
     async def follow(
         self, job_id: JobId, *, after: int = 0
-    ) -> AsyncIterator[Event | LogPart | MissingLog]:
+    ) -> AsyncGenerator[Event | LogPart | MissingLog]:
         """Yield a job's events numbered above ``after`` and its log, live, until it has ended.
 
         The whole log of an attempt comes before the event of its end. Secrets are hidden. Raises
         NotFound.
         """
-        async for item in self.service.follow(job_id, after=after):
-            yield item
+        async with aclosing(self.service.follow(job_id, after=after)) as found:
+            async for item in found:
+                yield item
 
 
 async def _check_limits(runtime: RuntimeProvider, configuration: Configuration) -> None:

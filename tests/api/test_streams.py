@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 STREAM = {"Accept": "text/event-stream"}
 JOB = """
@@ -87,6 +88,18 @@ async def test_silence_is_kept_alive_by_comments(open_api: Any) -> None:
                     if "comment" in message:
                         break
         await api.call("PUT", f"/jobs/{job['id']}/cancel")
+
+
+async def test_the_head_of_a_stream_in_which_nothing_happens_is_answered(api: Any) -> None:
+    job = await api.submit("tasks: [{run: sleep 60}]")
+    await api.running(job["id"])
+    events = await api.get(f"/jobs/{job['id']}/events")
+    headers = {**STREAM, "Last-Event-ID": f"{events[-1]['number']}-0"}
+    with capture_logs() as logs:
+        async with api.session.head(f"/jobs/{job['id']}/events", headers=headers) as response:
+            assert (response.status, response.content_type) == (200, "text/event-stream")
+        await api.call("PUT", f"/jobs/{job['id']}/cancel")
+    assert [line for line in logs if line["log_level"] == "error"] == []
 
 
 async def test_unknown_jobs_and_odd_positions_are_errors_before_the_stream(api: Any) -> None:

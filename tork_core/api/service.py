@@ -7,16 +7,9 @@ chain's ``show`` functions: secrets are hidden.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -189,7 +182,7 @@ class JobService:
 
     async def follow(
         self, job_id: JobId, *, after: int = 0, after_part: int = 0
-    ) -> AsyncIterator[Event | LogPart | MissingLog]:
+    ) -> AsyncGenerator[Event | LogPart | MissingLog]:
         """Yield a job's events numbered above ``after`` and its log, live, until it has ended.
 
         The whole log of an attempt comes before the event of its end; parts up to the cursor
@@ -201,21 +194,23 @@ class JobService:
             return
         show = await self._text_of(record)
         rested = 0.0
-        async for item in follow(self._news, self._datastore, job_id, after=after):
-            if isinstance(item, LogPart):
-                if item.cursor > after_part:
-                    yield shown_part(item, show)
-            elif isinstance(item, Event):
-                if item.number > record.job.events:
-                    # It may be about a task that is new, and brings secrets of its own.
-                    await asyncio.sleep(rested - clock())
-                    began = clock()
-                    record = await self._stored(job_id)
-                    show = await self._text_of(record)
-                    rested = clock() + min(REST * (clock() - began), LONGEST_REST)
-                yield shown_event(item, show)
-            else:
-                yield item
+        found = follow(self._news, self._datastore, job_id, after=after)
+        async with aclosing(found):
+            async for item in found:
+                if isinstance(item, LogPart):
+                    if item.cursor > after_part:
+                        yield shown_part(item, show)
+                elif isinstance(item, Event):
+                    if item.number > record.job.events:
+                        # It may be about a task that is new, and brings secrets of its own.
+                        await asyncio.sleep(rested - clock())
+                        began = clock()
+                        record = await self._stored(job_id)
+                        show = await self._text_of(record)
+                        rested = clock() + min(REST * (clock() - began), LONGEST_REST)
+                    yield shown_event(item, show)
+                else:
+                    yield item
 
     async def job_log(
         self, job_id: JobId, *, until: int | None, offset: int, limit: int

@@ -13,6 +13,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
 from aiohttp import hdrs, web
@@ -32,6 +33,8 @@ KEEP_ALIVE = 15.0
 _LAST_ID = re.compile("([0-9]{1,15})-([0-9]{1,15})")
 
 _Item = Event | LogPart | MissingLog
+
+T = TypeVar("T")
 
 
 class _Missing(msgspec.Struct, rename="camel"):
@@ -60,8 +63,7 @@ class Streams:
     async def follow(self, request: web.BaseRequest, job_id: JobId) -> web.StreamResponse:
         """Answer with a job's events and log until it has ended."""
         event, part = _position(request)
-        items = self._service.follow(job_id, after=event, after_part=part)
-        async with aclosing(items):  # pyright: ignore[reportArgumentType]
+        async with aclosing(self._service.follow(job_id, after=event, after_part=part)) as items:
             first = asyncio.ensure_future(anext(items, None))
             try:
                 # An unknown job is found out before anything is sent.
@@ -72,7 +74,7 @@ class Streams:
                 if request.method != hdrs.METH_HEAD:
                     await self._send(response, job_id, items, first, (event, part))
             finally:
-                first.cancel()
+                await _give_up(first)
         return response
 
     async def watch(self, request: web.BaseRequest, queues: Sequence[str]) -> web.StreamResponse:
@@ -107,8 +109,7 @@ class Streams:
             return
         finally:
             closing.cancel()
-            upcoming.cancel()
-            await asyncio.wait([upcoming])
+            await _give_up(upcoming)
 
     async def _send(
         self,
@@ -141,8 +142,15 @@ class Streams:
             return
         finally:
             closing.cancel()
-            upcoming.cancel()
-            await asyncio.wait([upcoming])
+            await _give_up(upcoming)
+
+
+async def _give_up(step: asyncio.Future[T]) -> None:
+    """Stop waiting for what comes next: only then may what gives it be closed."""
+    step.cancel()
+    await asyncio.wait([step])
+    if not step.cancelled():
+        step.exception()  # seen: nobody is there to be told
 
 
 async def _begin(request: web.BaseRequest) -> web.StreamResponse:

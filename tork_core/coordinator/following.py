@@ -7,7 +7,7 @@ misses nothing when news are lost: it looks again every :data:`FALLBACK` seconds
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 
 import msgspec
@@ -127,7 +127,7 @@ async def wait_for_end(news: News, datastore: Datastore, job_id: JobId) -> None:
 
 async def follow(
     news: News, datastore: Datastore, job_id: JobId, *, after: int = 0
-) -> AsyncIterator[Event | LogPart | MissingLog]:
+) -> AsyncGenerator[Event | LogPart | MissingLog]:
     """Yield a job's events numbered above ``after`` and its log parts, until the job has ended.
 
     The parts of an attempt come before the event of its end. Parts that do not come within 10 s
