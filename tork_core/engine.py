@@ -278,8 +278,10 @@ class Engine:
             return
         self._worker.drain()
         drained = asyncio.ensure_future(self._drained.wait())
-        await asyncio.wait([drained, self._work], return_when=asyncio.FIRST_COMPLETED)
-        drained.cancel()
+        try:
+            await asyncio.wait([drained, self._work], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            drained.cancel()
 
     async def ended(self) -> None:
         """Return when the engine has stopped working by itself, which only a fault makes it do."""
