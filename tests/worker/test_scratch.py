@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,6 +126,29 @@ async def test_a_folder_is_used_again(tmp_path: Path) -> None:
     _file(path / "file")
     await first.remove()
     assert Scratch(root)() == path
+    root.close()
+
+
+async def test_large_files_are_removed_beside_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removers: list[int] = []
+
+    def unlink(name: str, *, dir_fd: int | None = None) -> None:
+        removers.append(threading.get_ident())
+        real(name, dir_fd=dir_fd)
+
+    real = os.unlink
+    monkeypatch.setattr(os, "unlink", unlink)
+    root = ScratchRoot(str(tmp_path))
+    for size, here in ((1, True), (9 * 2**20, False)):
+        scratch = Scratch(root)
+        path = scratch() / "file"
+        path.write_bytes(b"x" * size)
+        await scratch.remove()
+        assert not path.exists()
+        assert [thread == threading.get_ident() for thread in removers] == [here]
+        removers.clear()
     root.close()
 
 

@@ -25,7 +25,11 @@ _log = structlog.get_logger()
 _PREFIX = "tork-worker-"
 _LOCK = "lock"
 _FEW = 16
-"""Up to so many plain files are removed on the loop; more are a thread's work."""
+_LIGHT = 8 * 2**20
+"""Up to so many plain files, of so many bytes on the disk, are removed on the loop: a gigabyte
+takes a third of a second. More are a thread's work."""
+_BLOCK = 512
+"""Bytes of a block as ``stat`` counts them, whatever the file system's own are."""
 
 
 class Scratch:
@@ -190,11 +194,15 @@ def _remove_dead(paths: Sequence[Path]) -> None:
 
 
 def _emptied(path: Path) -> bool:
-    """Remove a few plain files; False if there is more in the folder, or it is none any more."""
+    """Remove a few plain files that are not large; False if there is more in the folder, or it is
+    none any more."""
     try:
         with os.scandir(path) as entries:
             found = [entry for _, entry in zip(range(_FEW + 1), entries, strict=False)]
         if len(found) > _FEW or any(entry.is_dir(follow_symlinks=False) for entry in found):
+            return False
+        blocks = sum(entry.stat(follow_symlinks=False).st_blocks for entry in found)
+        if blocks * _BLOCK > _LIGHT:
             return False
         for entry in found:
             os.unlink(entry.path)
