@@ -20,6 +20,8 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
         self.silent = asyncio.Event()
         """When set, nothing that is sent reaches the engine any more."""
+        self.silent_from: str | None = None
+        """The call that sets it."""
 
     def cut(self) -> None:
         """Break all connections."""
@@ -38,6 +40,8 @@ class Proxy:
                         f"{method.decode()} {_named(path.decode())}"
                         for method, path in _CALL.findall(data)
                     ]
+                    if self.silent_from in self.calls:
+                        self.silent.set()
                     if not self.silent.is_set():
                         there.write(data)
                         await there.drain()

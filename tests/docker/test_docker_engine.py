@@ -178,6 +178,23 @@ async def test_an_engine_that_does_not_answer_is_not_waited_for_for_ever(
         proxy.silent.clear()
 
 
+async def test_an_engine_that_falls_silent_before_a_task_is_started_is_not_waited_for_for_ever(
+    engine: TestEngine, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tork_docker.engine, "_ANSWER", 0.5)
+    async with (
+        open_proxy(engine.host, tmp_path) as (proxy, host),
+        open_docker(_settings(host, tmp_path), Environment()) as runtime,
+    ):
+        proxy.silent_from = "POST containers/NAME/attach"
+        with pytest.raises(TaskFailed, match="does not answer in time"):
+            await soon(run(runtime, "true"), within=20)
+        proxy.silent_from = None
+        proxy.silent.clear()
+        monkeypatch.setattr(tork_docker.engine, "_ANSWER", 30)
+        assert await runtime.health() is None
+
+
 async def test_the_version_of_the_api_is_the_newest_that_both_speak(
     engine: TestEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,7 +166,9 @@ class Engine:
 
         stream = Stream(self._stream_docker, where)
         with _errors(self.url):
-            await stream.__aenter__()
+            # What follows may take any time, but not the answer that it can begin.
+            async with asyncio.timeout(_ANSWER):
+                await stream.__aenter__()
         try:
             yield Attached(stream, self.url)
         finally:
