@@ -123,7 +123,8 @@ class Sweeper:
         for node_id in lost:
             _log.warning("node.lost", node=node_id)
         claimants = await self._datastore.claimants()
-        await self._meet([found for found in claimants if found not in {n.id for n in nodes}])
+        known = {node.id for node in nodes}
+        await self._meet([found for found in claimants if found not in known])
         gone = [
             node.id
             for node in nodes
