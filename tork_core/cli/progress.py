@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
@@ -25,8 +26,8 @@ class Progress:
         self._output = output
         self._names: dict[TaskId, str] = {}
         self._started: dict[TaskId, datetime] = {}
-        self._pending: dict[TaskId, str] = {}
-        """The beginnings of lines that are not complete yet."""
+        self._pending: dict[TaskId, list[str]] = {}
+        """The beginnings of lines that are not complete yet, in pieces as they came."""
         self._early: dict[TaskId, list[LogPart]] = {}
         """What a task has printed whose start was not told yet: logs and events come apart."""
 
@@ -83,12 +84,13 @@ class Progress:
             self._line(f"  {name}: {event.state}{why}", colour=COLOURS.get(event.state))
 
     def _log(self, part: LogPart) -> None:
-        text = self._pending.pop(part.task_id, "") + part.contents.replace("\r\n", "\n")
-        *lines, rest = re.split(r"[\n\r]", text)
-        for line in lines:
-            self._log_line(part.task_id, line)
-        if rest:
-            self._pending[part.task_id] = rest
+        first, *others = re.split(r"[\n\r]", part.contents.replace("\r\n", "\n"))
+        begun = self._pending.setdefault(part.task_id, [])
+        begun.append(first)
+        if others:
+            *lines, rest = "".join(begun), *others
+            self._log_lines(part.task_id, lines)
+            self._pending[part.task_id] = [rest]
 
     def _tell_early(self, task_id: TaskId) -> None:
         for part in self._early.pop(task_id, ()):
@@ -96,12 +98,14 @@ class Progress:
 
     def _finish_line(self, task_id: TaskId) -> None:
         self._tell_early(task_id)
-        rest = self._pending.pop(task_id, "")
+        rest = "".join(self._pending.pop(task_id, ()))
         if rest:
-            self._log_line(task_id, rest)
+            self._log_lines(task_id, [rest])
 
-    def _log_line(self, task_id: TaskId, line: str) -> None:
-        self._line(f"  {self._names.get(task_id, 'task')} | {clean(line)}")
+    def _log_lines(self, task_id: TaskId, lines: Iterable[str]) -> None:
+        name = self._names.get(task_id, "task")
+        # All at once: each write to a terminal or a pipe is flushed.
+        self._line("\n".join(f"  {name} | {clean(line)}" for line in lines))
 
     def _line(self, text: str, *, colour: str | None = None, bold: bool = False) -> None:
         styled = click.style(text, fg=colour, bold=bold) if colour or bold else text
