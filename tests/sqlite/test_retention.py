@@ -7,9 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tork_sqlite import nodes, removal, retention
 from tork_sqlite.datastore import SqliteDatastore
-from tork_sqlite.retention import Kept, Retention
+from tork_sqlite.retention import Kept, Retention, retaining
 from tork_sqlite.store import SqliteStore, open_store
 
 from tests.sqlite.conftest import Clock
@@ -19,6 +20,7 @@ from tork_core.model.job import JobId, LogPart
 from tork_core.model.node import Node, NodeKind, NodeState
 from tork_core.model.states import JobState, TaskState
 from tork_core.testing._datastore_base import event, new_job, next_change
+from tork_core.testing.waiting import eventually
 
 HOUR = 3600.0
 KEPT = Kept(jobs=48 * HOUR, logs=24 * HOUR)
@@ -174,6 +176,32 @@ async def test_nodes_that_are_gone_are_forgotten_in_time_and_do_not_come_back(
     assert "n9" not in {node.id for node in listed}
     [back] = await datastore.beat([Beat(Node(id="n9", name="n", kind=NodeKind.WORKER))], gap=10)
     assert back.state is NodeState.OFFLINE
+
+
+async def test_what_is_kept_for_ever_is_kept_and_the_rest_goes(
+    datastore: SqliteDatastore, store: SqliteStore, clock: Clock
+) -> None:
+    await job_with_all(datastore, store, "old")
+    clock.seconds += 25 * HOUR
+    await Retention(store, Kept(jobs=1e15, logs=24 * HOUR)).sweep()
+    assert (await rows(store))["jobs"] == 1
+    assert await datastore.log("old") == []
+
+
+async def test_a_fault_that_ends_the_deleting_is_told(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: Retention) -> None:
+        raise RuntimeError("broken")
+
+    async def told() -> object:
+        return logs
+
+    monkeypatch.setattr(Retention, "sweep", fail)
+    with capture_logs() as logs:
+        async with retaining(store, KEPT):
+            await eventually(told, bool, within=10)
+    assert [line["event"] for line in logs] == ["sqlite.retention_failed"]
 
 
 def test_the_defaults_are_a_year_and_a_week() -> None:

@@ -80,7 +80,7 @@ class Retention:
         connection.execute(_OLD_CLAIMS, (micros(self._store.now() - DAY),))
 
     def _some_logs(self, connection: sqlite3.Connection) -> bool:
-        before = micros(self._store.now() - timedelta(seconds=self._kept.logs))
+        before = self._before(self._kept.logs)
         enough = _enough()
         while connection.execute(_OLD_LOGS, (before,)).rowcount == STEP:
             if enough():
@@ -88,11 +88,15 @@ class Retention:
         return False
 
     def _some_jobs(self, connection: sqlite3.Connection) -> bool:
-        before = micros(self._store.now() - timedelta(seconds=self._kept.jobs))
+        before = self._before(self._kept.jobs)
         enough = _enough()
         if clear_some(connection, enough):
             return True
         return bool(doom(connection, before, STEP))
+
+    def _before(self, seconds: float) -> int:
+        """Return when that was, as it is stored. It may be longer than there were dates."""
+        return max(0, micros(self._store.now()) - round(seconds * 1_000_000))
 
 
 def _enough() -> Callable[[], bool]:
@@ -104,8 +108,15 @@ def _enough() -> Callable[[], bool]:
 async def retaining(store: SqliteStore, kept: Kept) -> AsyncGenerator[None, None]:
     """Delete beside the caller what is too old."""
     task = asyncio.create_task(Retention(store, kept).run(), name="sqlite retention")
+    task.add_done_callback(_tell_fault)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+def _tell_fault(task: asyncio.Task[None]) -> None:
+    """Say that nothing is deleted any more: who sees the file grow has to know why."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        _log.error("sqlite.retention_failed", exc_info=fault)
