@@ -7,12 +7,13 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
-from tork_core.cli.expr import expr
 from tork_core.cli.failures import run
+from tork_core.cli.main import tork
 
 
 def _expr(*arguments: str, stdin: str | None = None) -> Result:
-    return CliRunner().invoke(expr, list(arguments), input=stdin, catch_exceptions=False)
+    # As users call it: click remembers the help option of its first call, which docs are made of.
+    return CliRunner().invoke(tork, ["expr", *arguments], input=stdin, catch_exceptions=False)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_wrong_usage(arguments: list[str]) -> None:
 
 
 def test_an_error_is_shown_with_a_caret(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(expr, ["1 +"]) == 1
+    assert run(tork, ["expr", "1 +"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.endswith("(1:3)\n | 1 +\n | ..^\n")
