@@ -19,6 +19,7 @@ from tests.coordinator.coordinator_stage import (
 )
 from tests.coordinator.job_story import job, rules
 from tests.coordinator.virtual_time import virtual
+from tork_core.coordinator import deciding
 from tork_core.errors import Busy, Conflict, NotFound, TorkError, Unavailable
 from tork_core.interfaces.broker import Outgoing
 from tork_core.interfaces.datastore import JobChange
@@ -50,6 +51,26 @@ def fall_over_poison(spec: TaskSpec) -> TaskSpec:
     if spec.name == "poison":
         raise RuntimeError("the middleware fell over")
     return spec
+
+
+@virtual
+async def test_others_get_a_turn_while_a_batch_is_decided_that_takes_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def turns_in(seconds: float) -> int:
+        monkeypatch.setattr(deciding, "TURN", seconds)
+        async with open_stage() as stage:
+            coordinator, _, _ = stage.coordinator()
+            submitting = [asyncio.create_task(coordinator.submit(job("true"))) for _ in range(50)]
+            stage.start(coordinator)
+            turns = 0
+            while not all(found.done() for found in submitting):
+                turns += 1
+                await asyncio.sleep(0)
+            return turns
+
+    assert await turns_in(1.0) < 25
+    assert await turns_in(-1.0) >= 50
 
 
 # -- conflicts

@@ -116,6 +116,41 @@ def test_a_template_that_fails_fails_task_and_job_with_the_path_of_its_field(
     assert story.tasks[0].failed_at == story.job.failed_at == story.now
 
 
+LONG = "{{ count(1..25000, # < 0) }}"
+"""Takes a good part of the steps that one evaluation may take."""
+
+
+def test_conditions_that_take_too_long_together_fail_the_job() -> None:
+    story = Story(
+        job(*(TaskSpec(run="true", condition=f"{LONG[:-3]} > 0 }}}}") for _ in range(90)))
+    )
+    story.submit()
+    assert story.job.state is JobState.FAILED
+    position = len(story.states)
+    assert story.states == ["SKIPPED"] * (position - 1) + ["FAILED"]
+    assert 10 < position < 90
+    error = story.job.error or ""
+    assert error.startswith(f"tasks[{position - 1}].if: this and the expressions before it take")
+    assert "3,000,000 steps" in error
+
+
+def test_templates_of_one_task_that_take_too_long_together_fail_it() -> None:
+    env = {f"N{number}": LONG for number in range(90)}
+    story = Story(job(TaskSpec(run="true", env=env)))
+    story.submit()
+    assert story.states == ["FAILED"]
+    assert "].env.N" in (story.job.error or "")
+
+
+def test_many_small_conditions_and_long_ones_one_after_another_are_no_problem() -> None:
+    small = TaskSpec(run="true", condition="{{ len(inputs.x) > 3 && inputs.x != 'abc' }}")
+    story = Story(job(*[small] * 2000, *[TaskSpec(run="true", env={"N": LONG})] * 60))
+    story.submit()
+    for _ in range(60):
+        story.run_task()
+    assert story.job.state is JobState.COMPLETED
+
+
 def test_a_template_of_a_later_task_that_fails_fails_the_job_when_its_turn_comes() -> None:
     story = Story(job("true", TaskSpec(run="true", env={"N": "{{ int(tasks.x) }}"})))
     story.submit()

@@ -24,6 +24,10 @@ PATIENT_CONFLICTS = 2
 
 LOCK_SECONDS = 5.0
 
+TURN = 0.05
+"""Seconds after which others get their turn between the jobs of a batch: some take long to decide,
+by their templates."""
+
 Inputs = Mapping[JobId, Sequence[Input]]
 
 
@@ -103,10 +107,15 @@ class Decider:
             job_id: {found: None for item in items for found in tasks_of(item)}
             for job_id, items in inputs.items()
         }
+        clock = asyncio.get_running_loop().time
         while asked:
             loaded = await self._datastore.load(asked)
             more: dict[JobId, Collection[TaskId]] = {}
+            since = clock()
             for job_id, tasks in asked.items():
+                if clock() - since > TURN:
+                    await asyncio.sleep(0)
+                    since = clock()
                 view, now, rules = loaded.views.get(job_id), loaded.now, self._rules
                 try:
                     outcomes.append(fold(job_id, view, inputs[job_id], now, rules, tasks))

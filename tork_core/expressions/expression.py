@@ -11,6 +11,7 @@ from tork_core.expressions.compiler import Compiler
 from tork_core.expressions.frame import DEFAULT_CONTEXT, Context, Frame
 from tork_core.expressions.functions.library import BUILTINS
 from tork_core.expressions.functions.table import FunctionTable
+from tork_core.expressions.limits import MAX_STEPS
 from tork_core.expressions.names import Names, Reference, names_of
 from tork_core.expressions.parser import parse
 from tork_core.expressions.suggestions import did_you_mean
@@ -127,10 +128,16 @@ class Expression:
         frame.env, frame.context = names, context
         if self._variables:
             frame.variables = [None] * self._variables
+        allowance = context.allowance
         try:
+            if allowance is not None:
+                allowance.check()
             return self._run(frame)
         except (ExpressionError, RecursionError) as error:
             raise self._failed(error) from None
+        finally:
+            if allowance is not None:
+                allowance.steps -= MAX_STEPS - frame.steps
 
     def _failed(self, error: ExpressionError | RecursionError) -> ExpressionError:
         """The error of an evaluation, with its source."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tork_core.expressions.limits import MAX_ELEMENTS, MAX_STEPS, Budget
+from tork_core.expressions.limits import MAX_ELEMENTS, MAX_STEPS, Allowance, Budget
 
 if TYPE_CHECKING:
     from tork_core.expressions.functions.table import FunctionTable
@@ -24,12 +24,14 @@ class Context:
 
     ``now`` gives the time of ``now()`` (aware), ``random`` the numbers of ``randomInt()``, and
     ``functions`` is the table of functions (None: the built-in ones). The defaults are the real
-    clock and the system's randomness; the engine gives its own.
+    clock and the system's randomness; the engine gives its own. ``allowance`` bounds what all
+    evaluations with it take together.
     """
 
     now: Callable[[], datetime] = _clock
     random: random.Random = field(default_factory=random.SystemRandom)
     functions: FunctionTable | None = None
+    allowance: Allowance | None = None
 
 
 DEFAULT_CONTEXT = Context()

@@ -23,6 +23,10 @@ MAX_DEPTH: Final = 150
 MAX_STEPS: Final = 300_000
 """Steps of one evaluation; this many take well under 50 ms."""
 
+MAX_STEPS_TOGETHER: Final = 3_000_000
+"""Steps of all evaluations that a job needs to go on, with the one that goes beyond it: these take
+less than half a second."""
+
 MAX_ELEMENTS: Final = 999_999
 """Elements of the lists and maps that one evaluation makes (the language's own limit)."""
 
@@ -77,3 +81,18 @@ class Budget:
         if characters > MAX_TEXT:
             raise ExpressionError(f"the text would be longer than {MAX_TEXT:,} characters")
         self.read(characters)
+
+
+class Allowance:
+    """What is left of the steps of several evaluations that nothing else comes between."""
+
+    def __init__(self, steps: int = MAX_STEPS_TOGETHER) -> None:
+        self.steps = steps
+
+    def check(self) -> None:
+        """Raise :class:`ExpressionError` before an evaluation for which none are left."""
+        if self.steps < 0:
+            raise ExpressionError(
+                f"this and the expressions before it take more than {MAX_STEPS_TOGETHER:,} steps",
+                hint="work on less data, or do this in a task",
+            )

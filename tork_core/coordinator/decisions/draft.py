@@ -10,6 +10,7 @@ from enum import Enum
 import msgspec
 
 from tork_core.coordinator.decisions.rules import Rules
+from tork_core.expressions.limits import Allowance
 from tork_core.interfaces.datastore import JobChange, JobView
 from tork_core.model.job import Claim, Event, Job, JobId, Task, TaskId
 from tork_core.model.spec import JobSpec, TaskSpec
@@ -69,6 +70,8 @@ class Draft:
         self.now = now
         self.rules = rules
         self.is_new = view.job.version == 0
+        self.allowance = Allowance()
+        """What the templates that this decision needs may take together."""
         self.job: Job = view.job
         self._view = view
         self._asked = asked

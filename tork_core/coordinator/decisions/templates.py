@@ -160,7 +160,12 @@ class Scope:
     def _context(self, template: Template) -> Context:
         draft = self._draft
         source = random.Random(self._seed) if template.functions else _NOTHING_DRAWN
-        return Context(now=lambda: draft.now, random=source, functions=draft.rules.functions)
+        return Context(
+            now=lambda: draft.now,
+            random=source,
+            functions=draft.rules.functions,
+            allowance=draft.allowance,
+        )
 
     def _names(self, template: Template) -> dict[str, object]:
         draft = self._draft
