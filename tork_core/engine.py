@@ -21,7 +21,7 @@ from tork_core.api.service import JobService
 from tork_core.coordinator.coordinator import Coordinator
 from tork_core.coordinator.decisions.rules import Rules
 from tork_core.coordinator.following import MissingLog, News
-from tork_core.coordinator.observing import Limited
+from tork_core.coordinator.observer_limits import Limited
 from tork_core.errors import Unavailable, UsageError
 from tork_core.interfaces.broker import Broker
 from tork_core.interfaces.datastore import Datastore

@@ -14,11 +14,10 @@ from tork_memory.store import MemoryStore
 
 import tork_core.engine
 from tests.observers.watching import Notebook, registry, until
-from tork_core.coordinator import observing
+from tork_core.coordinator import observer_limits, observing
 from tork_core.engine import Engine
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.middleware import JobEvent, TaskEvent
-from tork_core.model.messages import EVENTS
 from tork_core.model.node import NodeKind, NodeState
 from tork_core.model.secret_names import REDACTED
 from tork_core.model.states import JobState
@@ -115,8 +114,8 @@ async def test_secrets_are_hidden_from_observers_unless_they_ask_for_them() -> N
 async def test_one_bad_observer_stops_neither_the_engine_nor_the_others(
     kind: Callable[[str], Notebook], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(observing, "CALL_LIMIT", 0.3)
-    monkeypatch.setattr(observing, "BRIEF", 0.005)
+    monkeypatch.setattr(observer_limits, "CALL_LIMIT", 0.3)
+    monkeypatch.setattr(observer_limits, "BRIEF", 0.005)
     bad, good = kind("bad"), Notebook("good")
     async with opened(bad, good) as engine:
         for _ in range(3):
@@ -216,7 +215,3 @@ async def test_of_two_engines_on_one_datastore_one_tells_and_each_event_is_told_
     assert len(one.events) == store.sizes()["events"]
     assert two.events == []
     assert {told.event.job_id for told in one.events} == set(jobs)
-
-
-def test_the_topic_that_observers_wake_up_by_is_that_of_the_engine_s_news() -> None:
-    assert observing.EVENTS is EVENTS

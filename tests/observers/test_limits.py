@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.observers.watching import virtual
-from tork_core.coordinator.observing import BRIEF, CALL_LIMIT, HANGS, TRIAL, Limited
+from tork_core.coordinator.observer_limits import BRIEF, CALL_LIMIT, HANGS, TRIAL, Limited
 from tork_core.interfaces.middleware import (
     JobMiddleware,
     LogMiddleware,

@@ -11,7 +11,7 @@ that are not loaded are ignored, and what nothing orders is ordered by name.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -148,3 +148,27 @@ class LogMiddleware(Middleware):
 
     open: Callable[[TaskLogContext], LogFilter | None]
     values: Callable[[JobSpec, TaskSpec], Iterable[str]] | None = None
+
+
+class Offered(Protocol):
+    """Where middleware comes from: what plugins offer, or a test's own."""
+
+    @property
+    def job_middleware(self) -> Sequence[JobMiddleware]:
+        """Middleware for jobs, in no order."""
+        ...
+
+    @property
+    def task_middleware(self) -> Sequence[TaskMiddleware]:
+        """Middleware for tasks, in no order."""
+        ...
+
+    @property
+    def node_middleware(self) -> Sequence[NodeMiddleware]:
+        """Middleware for nodes, in no order."""
+        ...
+
+    @property
+    def log_middleware(self) -> Sequence[LogMiddleware]:
+        """Middleware for logs, in no order."""
+        ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import heapq
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from tork_core.interfaces.middleware import (
     Middleware,
     NodeEvent,
     NodeMiddleware,
+    Offered,
     Stage,
     TaskEvent,
     TaskLogContext,
@@ -34,22 +35,6 @@ from tork_core.model.spec import JobSpec, TaskSpec
 
 M = TypeVar("M", bound=Middleware)
 T = TypeVar("T")
-
-
-class Offered(Protocol):
-    """Where middleware comes from: a plugin registry, or a test's own."""
-
-    @property
-    def job_middleware(self) -> Sequence[JobMiddleware]: ...
-
-    @property
-    def task_middleware(self) -> Sequence[TaskMiddleware]: ...
-
-    @property
-    def node_middleware(self) -> Sequence[NodeMiddleware]: ...
-
-    @property
-    def log_middleware(self) -> Sequence[LogMiddleware]: ...
 
 
 def ordered(middleware: Iterable[M]) -> list[M]:
