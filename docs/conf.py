@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import re
+from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,9 +22,8 @@ from sphinx.util.docutils import SphinxDirective
 
 project = "Tork for Python"
 author = "the authors of Tork for Python"
-version = release = re.findall(
-    r'"(.+)"', (Path(__file__).parents[1] / "tork_core" / "_version.py").read_text()
-)[0]
+_numbers = (Path(__file__).parents[1] / "tork_core" / "_version.py").read_text()
+version = release = re.findall(r'^__version__ = "(.+)"$', _numbers, re.MULTILINE)[0]
 
 START = "docs/README"
 root_doc = START
@@ -74,15 +74,23 @@ def navigation(index: str) -> str:
     parts: list[str] = []
     for section in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
         title, _, text = section.partition("\n")
-        pages = re.findall(r"^- \[([^\]]+)\]\(([^)#]+)\.md\)", text, re.MULTILINE)
+        pages = _listed(text)
         if pages:
             parts += ["```{toctree}", ":hidden:", f":caption: '{title}'", ""]
             parts += [*(f"{name} <{page}>" for name, page in pages), "```", ""]
     return "\n".join(parts)
 
 
+def _listed(text: str) -> list[tuple[str, str]]:
+    """The pages of a list of links, each with its title."""
+    return re.findall(r"^- \[([^\]]+)\]\(([^)#]+)\.md\)", text, re.MULTILINE)
+
+
 def _add_navigation(_: Sphinx, page: str, content: list[str]) -> None:
     if page == START:
+        for listed, times in Counter(page for _, page in _listed(content[0])).items():
+            if times > 1:
+                _log.warning("%s.md is listed more than once", listed, location=START)
         content[0] += "\n" + navigation(content[0])
 
 

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.docs.blocks import ROOT
+from tork_core._version import __version__
 
 _PARTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docs", "examples"]
 
@@ -124,6 +125,13 @@ def test_every_page_can_be_reached_from_the_start(pages: dict[Path, Page], site:
     assert reached >= written
 
 
+def test_the_title_is_the_name_and_the_version(site: Path) -> None:
+    page = (site / "docs" / "tutorial" / "first-job.html").read_text()
+    title = re.search(r"<title>(.*?)</title>", page, re.DOTALL)
+    assert title is not None
+    assert title[1] == f"Your first job - Tork for Python {__version__}"
+
+
 def test_the_site_loads_nothing_from_elsewhere(pages: dict[Path, Page], site: Path) -> None:
     for file, page in pages.items():
         for load in page.loads:
@@ -166,6 +174,7 @@ FAULTS = {
     "docs/reference/settings.md": ("[x](https://example)", "https://example is not"),
     "docs/reference/states.md": ("```mermaid\nno diagram\n```", "mermaid: "),
     "docs/how-to/lost.md": ("# Lost", "toctree"),
+    "docs/README.md": ("- [again](how-to/set-settings.md)", "listed more than once"),
 }
 """What is added to a page, and a word of the complaint."""
 
