@@ -115,9 +115,12 @@ async def test_a_script_costs_one_call_more_than_a_bare_container(
 
 async def test_no_engine_at_the_address_is_said_at_the_start(tmp_path: Path) -> None:
     for host in (f"unix://{tmp_path}/none.sock", "tcp://127.0.0.1:1"):
-        with pytest.raises(Unavailable, match=f"no Docker engine answers at {host}"):
+        with pytest.raises(Unavailable, match=f"no Docker engine answers at {host}") as caught:
             async with open_docker(_settings(host, tmp_path), Environment()):
                 pass
+        # What can be done about it, for somebody whose first command this was.
+        for way in ("start", "group docker", "--docker-host", "--runtime shell"):
+            assert way in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["ssh://host", "nonsense", "tcp://"])

@@ -37,6 +37,11 @@ _PING = 5.0
 _LOST = 900
 """The status that aiodocker gives when there was no answer at all."""
 _DEFAULT = "unix:///var/run/docker.sock"
+_WITHOUT_ENGINE = (
+    "start one, let your user talk to it (the group docker), or name another with --docker-host; "
+    "--runtime shell runs tasks without containers, and without isolation"
+)
+"""What to do, for those whose first command fails for the want of an engine."""
 
 
 class EngineError(Exception):
@@ -46,6 +51,13 @@ class EngineError(Exception):
         self.status = status
         self.message = message
         super().__init__(message)
+
+
+class _NoAnswer(EngineError):
+    """Nobody is there: no engine, or none that this user may talk to."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, message)
 
 
 class _Container(Protocol):
@@ -287,6 +299,8 @@ async def open_engine(host: str) -> AsyncGenerator[Engine]:
         engine = Engine(docker, url)
         try:
             await engine.negotiate()
+        except _NoAnswer as error:
+            raise Unavailable("docker", f"{error.message}; {_WITHOUT_ENGINE}") from error
         except EngineError as error:
             raise Unavailable("docker", error.message) from error
         yield engine
@@ -351,11 +365,11 @@ def _errors(url: str) -> Generator[None]:
         raise _no_answer(url, error) from error
 
 
-def _no_answer(url: str, error: BaseException) -> EngineError:
+def _no_answer(url: str, error: BaseException) -> _NoAnswer:
     reason = str(error) or type(error).__name__
     if isinstance(error, aiohttp.ClientConnectorError):
         reason = error.os_error.strerror or reason  # in fewer words
-    return EngineError(0, f"no Docker engine answers at {url}: {reason}")
+    return _NoAnswer(f"no Docker engine answers at {url}: {reason}")
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:
