@@ -15,12 +15,15 @@ from pathlib import Path
 import click
 import msgspec
 
+from tork_core.api.routes import Routes
+from tork_core.api.routing import Route
 from tork_core.cli import reference
 from tork_core.cli.failures import add_debug
 from tork_core.cli.main import tork
 from tork_core.expressions.reference import with_functions
-from tork_core.model import messages
+from tork_core.model import answers, listings, messages
 from tork_core.model.fields import field_rows
+from tork_core.model.job import Event
 from tork_core.model.states import JOB_TRANSITIONS, TASK_TRANSITIONS
 
 FOLDER = Path(__file__).parent / "reference"
@@ -84,6 +87,41 @@ QUEUES: Mapping[str, tuple[str, Sequence[type[messages.Message]], str]] = {
 }
 """Each queue, who takes from it, what it carries, and what that means."""
 
+REQUESTS: Mapping[str, str] = {
+    "submit": "the job as accepted: [submit](#submit-a-job)",
+    "job": "[the job](#show-a-job) with its `execution`",
+    "cancel": '`{"status":"OK"}`: [cancel](#cancel-a-job)',
+    "jobs": "[a page](#pages) of jobs, the newest first",
+    "job_log": "[a page](#pages) of parts of the job's log, the newest first",
+    "task_log": "[a page](#pages) of parts of the task's log, the newest first",
+    "events": "what has happened: [a list, or a live stream](#follow-a-job)",
+    "task": "one instance of a task, as in the `execution` of its job",
+    "queues": "[an array of queues](#queues-nodes-health)",
+    "queue": "one queue",
+    "delete_queue": '`{"status":"OK"}`: [delete a queue](#queues-nodes-health) of tasks',
+    "messages": "a live stream of [what passes through it](#watch-queues)",
+    "nodes": "an array of the nodes heard of in the last 5 minutes",
+    "health": "200 and `UP`, or 503 and `DOWN`",
+}
+"""What answers a request, by the name of its handler."""
+
+ANSWERS: Mapping[type[msgspec.Struct], str] = {
+    answers.JobAnswer: "A job",
+    answers.TaskAnswer: "An instance of a task",
+    listings.JobSummary: "A job in a page",
+    listings.LogPartAnswer: "A part of a log",
+    Event: "An event",
+    listings.QueueAnswer: "A queue",
+    listings.PassedAnswer: "What passed through a queue",
+    listings.NodeAnswer: "A node",
+    listings.HealthAnswer: "Health",
+}
+"""What answers consist of, in the order of the page, with the titles there."""
+
+_AS_IN_FILE = "as in [a job file](fields.md)"
+_WITHIN = {answers.RetryAnswer, answers.ContextAnswer}
+"""What is described with what holds it."""
+
 _STATES = f"""\
 # States
 
@@ -136,6 +174,8 @@ def pages() -> Mapping[str, str]:
         "cli.md": "\n".join(_commands()),
         # Written by hand, but for the functions.
         "expressions.md": with_functions((FOLDER / "expressions.md").read_text("utf-8")),
+        # Written by hand, but for the routes and the fields of what they answer.
+        "rest.md": rest_page((FOLDER / "rest.md").read_text("utf-8")),
     }
     return {**reference.pages(), **own}
 
@@ -235,6 +275,81 @@ def _words(hint: object) -> str:
     names = {"str": "text", "int": "number", "bool": "true or false", "datetime": "time"}
     name = getattr(hint, "__name__", str(hint))
     return names.get(name, name)
+
+
+# -- REST
+
+
+def rest_page(page: str) -> str:
+    """Return the page about the API with its tables put between their marks."""
+    for name, lines in (("routes", _routes()), ("answers", _answers())):
+        begin = f"<!-- {name}: made by `python docs/generate.py` -->\n"
+        end = f"<!-- end of {name} -->"
+        before, _, rest = page.partition(begin)
+        _, _, after = rest.partition(end)
+        table = "\n".join(lines).strip()
+        page = f"{before}{begin}\n{table}\n\n{end}{after}"
+    return page
+
+
+def _routes() -> Iterator[str]:
+    """Every route that the server has, those with one answer in one row."""
+    yield "| request | answer |"
+    yield "|---|---|"
+    requests: dict[str, list[str]] = {}
+    for route in api_routes():
+        requests.setdefault(route.handler.__name__, []).append(f"`{route.method} {route.path}`")
+    for handler, shown in requests.items():
+        yield f"| {', '.join(shown)} | {REQUESTS[handler]} |"
+
+
+def api_routes() -> Iterable[Route]:
+    """Return the routes of a server; none of them is called."""
+    nothing = typing.cast("typing.Any", None)
+    return Routes(nothing, nothing, body_limit=0).all()
+
+
+def _answers() -> Iterator[str]:
+    for kind, title in ANSWERS.items():
+        yield f"### {title}\n\n{_sentences(kind)}\n"
+        yield from _answer_fields(kind)
+        yield ""
+
+
+def _answer_fields(kind: type[msgspec.Struct], within: str = "") -> Iterator[str]:
+    if not within:
+        yield "| field | kind | |"
+        yield "|---|---|---|"
+    hints = typing.get_type_hints(kind)
+    for field in msgspec.structs.fields(kind):
+        always = field.required or not kind.__struct_config__.omit_defaults
+        hint = hints[field.name]
+        yield (
+            f"| `{within}{field.encode_name}` | {_answer_kind(hint)} | "
+            f"{'always there' if always and not within else ''} |"
+        )
+        for inner in typing.get_args(hint):
+            if inner in _WITHIN:
+                yield from _answer_fields(inner, f"{within}{field.encode_name}.")
+
+
+def _answer_kind(hint: object) -> str:
+    """A type in words; fields of a job file are told of there."""
+    arguments = [item for item in typing.get_args(hint) if item is not type(None)]
+    origin = typing.get_origin(hint)
+    if origin is list:
+        item = _answer_kind(arguments[0])
+        return f"list{'' if item == _AS_IN_FILE else ' of'} {item}"
+    if origin in (dict, Mapping):
+        return f"map of {_answer_kind(arguments[1])}"
+    if arguments:
+        return " or ".join(_answer_kind(item) for item in arguments)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return ", ".join(f"`{member.value}`" for member in hint)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        held = "map" if hint in _WITHIN else _AS_IN_FILE
+        return ANSWERS[hint].lower() if hint in ANSWERS else held
+    return {"float": "number"}.get(getattr(hint, "__name__", ""), _words(hint))
 
 
 # -- fields

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.docs.blocks import ROOT
+from tork_core.model.answers import JobAnswer, TaskAnswer
 from tork_core.model.states import JOB_TRANSITIONS, TASK_TRANSITIONS
 from tork_core.model.value_rules import COORDINATOR_QUEUES
 
@@ -44,6 +46,30 @@ def test_the_diagrams_of_states_show_the_table_of_transitions(
     assert {state for state, target in arrows if target == "[*]"} == {
         state.value for state, targets in table.items() if not targets
     }
+
+
+def test_every_route_of_the_server_is_in_the_table_and_no_other(
+    generator: Mapping[str, Any],
+) -> None:
+    """Read back from the page, which a server's own router is compared with."""
+    page = (FOLDER / "rest.md").read_text()
+    shown = {
+        (method, path)
+        for row in re.findall(r"^\| (`[A-Z]+ /.*?) \|", page, re.MULTILINE)
+        for method, path in re.findall(r"`([A-Z]+) (/[^`]*)`", row)
+    }
+    routes = {(route.method, route.path) for route in generator["api_routes"]()}
+    assert shown == routes
+    assert len(routes) > 10
+
+
+def test_every_field_of_a_job_and_of_its_execution_is_in_the_page_of_the_api() -> None:
+    page = (FOLDER / "rest.md").read_text()
+    for title, kind in (("A job", JobAnswer), ("An instance of a task", TaskAnswer)):
+        found = re.search(rf"^### {title}$(.*?)^###? ", page, re.MULTILINE | re.DOTALL)
+        assert found is not None
+        named = set(re.findall(r"^\| `([\w]+)` \|", found[1], re.MULTILINE))
+        assert named == {field.encode_name for field in msgspec.structs.fields(kind)}
 
 
 def test_every_queue_of_the_engine_is_in_the_table(generator: Mapping[str, Any]) -> None:
