@@ -64,7 +64,7 @@ def _started(command: str, home: Path) -> Iterator[str]:
 
 def test_a_server_starts_and_takes_a_job_as_the_page_says(tmp_path: Path) -> None:
     port = free_port()
-    (tmp_path / "hello.yaml").write_text((ROOT / "examples" / "hello.yaml").read_text())
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     with _started(f"{START.strip()} --address localhost:{port}", tmp_path) as line:
         shown = PRINTED.replace(":3000", f":{port}").replace("runtime docker", "runtime shell")
         assert line == shown
@@ -82,14 +82,24 @@ def test_a_server_starts_and_takes_a_job_as_the_page_says(tmp_path: Path) -> Non
 
 def test_a_server_for_others_starts_with_a_key_alone(tmp_path: Path) -> None:
     port = free_port()
-    command = OPEN.replace(":3000", f":{port}").strip()
+    make_key, _, command = OPEN.replace(":3000", f":{port}").strip().partition("\n")
+    subprocess.run(["bash", "-ec", make_key], cwd=tmp_path, check=True)
+    file = tmp_path / "tork.key"
+    assert file.stat().st_mode & 0o077 == 0
     with _started(command, tmp_path) as line:
         assert f":{port}" in line
-        with socket.create_connection(("127.0.0.1", port), 10) as client:
-            client.sendall(b"GET /jobs HTTP/1.1\r\nHost: tork.example\r\nConnection: close\r\n\r\n")
-            assert client.recv(100).startswith(b"HTTP/1.1 401 ")
+        assert _status(port, "") == "401"
+        assert _status(port, f"Authorization: Bearer {file.read_text().strip()}\r\n") == "200"
     keyless = command[command.index("tork run") :]
     assert "TORK_API_KEY" in _refusal(shlex.split(keyless.replace("\\\n", "")), tmp_path)
+
+
+def _status(port: int, headers: str) -> str:
+    """How the server answers a request under the name that the page allows."""
+    request = f"GET /jobs HTTP/1.1\r\nHost: tork.example\r\n{headers}Connection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        client.sendall(request.encode())
+        return client.recv(100).decode().split()[1]
 
 
 @pytest.mark.parametrize("mode", ["coordinator", "worker"])
