@@ -44,6 +44,14 @@ def test_the_first_command_sets_up_and_runs_the_example_and_is_quick_again(clone
     assert again.stdout.startswith("setup: .venv is ready\njob hello job")
 
 
+def test_the_tutorial_begins_with_what_installs_tork(clone: Path) -> None:
+    text = next(blocks(ROOT / "docs" / "tutorial" / "first-job.md")).text
+    install, ask, printed = text.splitlines()
+    done = _bash(f"{install.removeprefix('$ ')} && {ask.removeprefix('$ ')}", clone)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == printed
+
+
 def test_a_setup_that_was_interrupted_is_taken_up_again(clone: Path) -> None:
     shutil.rmtree(clone / ".venv", ignore_errors=True)
     (clone / ".venv" / "bin").mkdir(parents=True)
