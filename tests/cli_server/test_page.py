@@ -12,7 +12,13 @@ from tests.cli_server.conftest import free_port, start, stop
 from tests.docs.blocks import ROOT, Block, Desk, blocks
 
 FOLDER = ROOT / "docs" / "how-to"
-PAGES = ["use-a-server.md", "route-tasks-to-queues.md", "cancel-a-job.md", "watch-queues.md"]
+PAGES = [
+    "use-a-server.md",
+    "route-tasks-to-queues.md",
+    "cancel-a-job.md",
+    "watch-queues.md",
+    "read-logs.md",
+]
 BLOCKS = {page: list(blocks(FOLDER / page)) for page in PAGES}
 
 
