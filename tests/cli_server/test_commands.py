@@ -212,6 +212,16 @@ def test_logs_are_the_tasks_own_output(tork: Tork, submit: Submit) -> None:
     assert [part["contents"] for part in page["items"]] == ["bye\n", "hello\n"]
     task = json.loads(tork("get", job_id, "--json").stdout)["execution"][0]["id"]
     assert tork("logs", task).stdout == "hello\n"
+    assert tork("logs", "-f", task).stdout == "hello\n"
+
+
+def test_logs_follow_a_task_to_its_own_end(tork: Tork, submit: Submit) -> None:
+    job_id = submit("tasks: [{run: 'echo 1; sleep 0.5; echo 2'}, {run: sleep 60}]")
+    answers = (json.loads(tork("get", job_id, "--json").stdout) for _ in range(50))
+    task = next(job["execution"][0]["id"] for job in answers if "execution" in job)
+    assert tork("logs", "-f", task).stdout == "1\n2\n"
+    assert json.loads(tork("get", job_id, "--json").stdout)["state"] == "RUNNING"
+    tork("cancel", job_id)
 
 
 def test_logs_follow_waits_for_the_end_and_gives_json_then(tork: Tork, submit: Submit) -> None:

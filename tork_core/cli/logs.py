@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import click
 
@@ -11,13 +11,16 @@ from tork_core.cli.server import with_json, with_server
 from tork_core.cli.terminal import clean
 from tork_core.cli.watching import note_loss
 from tork_core.client import Client
-from tork_core.model.job import LogPart
+from tork_core.client.following import News
+from tork_core.errors import NotFound
+from tork_core.model.job import Event, LogPart
 from tork_core.model.listings import LogPartAnswer
+from tork_core.model.states import ENDED_TASK
 
 
 @click.command()
 @click.argument("id")
-@click.option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
+@click.option("--follow", "-f", is_flag=True, help="Go on until it has ended.")
 @click.option(
     "--page", type=click.IntRange(1), default=1, show_default=True, help="With --json: which page."
 )
@@ -34,7 +37,8 @@ def logs(client: Client, id: str, follow: bool, page: int, size: int, as_json: b
     """Print the log of a job, or of one task, by its id.
 
     What is printed is the tasks' own output, and nothing else. With --json it is a page of the
-    log, the newest part first, as the API answers it; --follow then waits for the job's end.
+    log, the newest part first, as the API answers it; --follow then waits for the end. The ids of
+    a job's tasks are in `tork get ID --json`, in its execution.
 
     \b
     Examples:
@@ -48,13 +52,29 @@ def logs(client: Client, id: str, follow: bool, page: int, size: int, as_json: b
         else:
             _print(client.whole_log(id))
         return
-    parts = (item for item in client.follow(id, on_loss=note_loss) if isinstance(item, LogPart))
+    parts = (item for item in _followed(client, id) if isinstance(item, LogPart))
     if as_json:
         for _ in parts:
             pass
         click.echo(client.log(id, page=page, size=size).raw)
     else:
         _print(parts)
+
+
+def _followed(client: Client, id: str) -> Iterator[News]:
+    """Follow a job, or one task of it, to the end of what was named."""
+    try:
+        yield from client.follow(id, on_loss=note_loss)
+    except NotFound as error:
+        try:
+            job_id = client.task(id).value.job_id
+        except NotFound:
+            raise error from None
+        for item in client.follow(job_id, on_loss=note_loss):
+            if item.task_id == id:
+                yield item
+                if isinstance(item, Event) and item.state in ENDED_TASK:
+                    return
 
 
 def _print(parts: Iterable[LogPart | LogPartAnswer]) -> None:

@@ -16,7 +16,7 @@ from tork_core.client.connection import Refused, Unreachable, exchange
 from tork_core.client.following import Follower, News
 from tork_core.client.queue_watching import QueueWatch
 from tork_core.errors import Conflict, NotFound, Unavailable, UsageError
-from tork_core.model.answers import JobAnswer
+from tork_core.model.answers import JobAnswer, TaskAnswer
 from tork_core.model.job import Event
 from tork_core.model.listings import JobSummary, LogPartAnswer, Page, PassedAnswer, QueueAnswer
 
@@ -85,6 +85,10 @@ class Client:
         """Return a page of jobs, the newest first."""
         query = urlencode({"page": page, "size": size})
         return Answer(self._call("GET", f"/jobs?{query}"), Page[JobSummary])
+
+    def task(self, task_id: str) -> Answer[TaskAnswer]:
+        """Return one instance of a task."""
+        return Answer(self._call("GET", f"/tasks/{_segment(task_id)}"), TaskAnswer)
 
     def cancel(self, job_id: str) -> Answer[Mapping[str, str]]:
         """Cancel a job with all of its tasks; raises Conflict if it has ended."""
