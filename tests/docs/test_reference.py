@@ -13,6 +13,7 @@ import pytest
 
 from tests.docs.blocks import ROOT
 from tork_core.model.answers import JobAnswer, TaskAnswer
+from tork_core.model.fields import field_rows
 from tork_core.model.states import JOB_TRANSITIONS, TASK_TRANSITIONS
 from tork_core.model.value_rules import COORDINATOR_QUEUES
 
@@ -70,6 +71,14 @@ def test_every_field_of_a_job_and_of_its_execution_is_in_the_page_of_the_api() -
         assert found is not None
         named = set(re.findall(r"^\| `([\w]+)` \|", found[1], re.MULTILINE))
         assert named == {field.encode_name for field in msgspec.structs.fields(kind)}
+
+
+def test_every_kind_of_a_field_is_described(generator: Mapping[str, Any]) -> None:
+    rows = field_rows()
+    described = {*generator["KINDS"], *(row.part for row in rows), "auxiliary task"}
+    for row in rows:
+        kind = re.sub(r"^(list|map) of ", "", row.type)
+        assert {kind, kind.removesuffix("s")} & described, row.type
 
 
 def test_every_queue_of_the_engine_is_in_the_table(generator: Mapping[str, Any]) -> None:

@@ -99,8 +99,12 @@ FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
         "tags": _works("list of text", "Words to find the task by."),
         "image": _works("template", "The container image; the shell runtime warns and ignores it."),
         "run": _works("script", "The script to run; its first line may name an interpreter."),
-        "cmd": _works("list of templates", "The command and its arguments, in the place of run."),
-        "entrypoint": _works("list of text", "The program that cmd is given to."),
+        "cmd": _works(
+            "list of templates", "The command and its arguments; with run, the script's arguments."
+        ),
+        "entrypoint": _works(
+            "list of text", "The program that cmd, or the script of run, is given to."
+        ),
         "env": _works("map of templates", "Environment variables."),
         "queue": _works("template", "The queue of the workers to run on; default if not set."),
         "pre": _works("list of auxiliary tasks", "Run before it, on the same worker."),
@@ -111,7 +115,10 @@ FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
         "networks": _later("list of text", "Container networks to join."),
         "retry": _works("retry", "Try it again when it fails."),
         "limits": _works("limits", "The most CPU and memory it may use."),
-        "timeout": _works("duration", "The longest it may run with pre and post, such as 45m."),
+        "timeout": _works(
+            "duration",
+            "The longest it may run with pre and post, such as 45m; no limit if not set.",
+        ),
         "var": _works("template", "Expressions see its output as tasks.VAR; up to 64 characters."),
         "if": _works("template", "Skip the task when this gives false."),
         "parallel": _later("parallel", "Run tasks at once in the place of this one."),
@@ -121,19 +128,21 @@ FIELDS: Mapping[type[SpecStruct], Mapping[str, Field]] = {
         "workdir": _later("path", "The working directory; up to 256 characters."),
         "registry": _later("registry", "Credentials to pull the image."),
         "gpus": _later("text", "GPUs in Docker's words: all, 2, device=…."),
-        "priority": _works("whole number", "0 to 9; of waiting tasks the highest is first."),
+        "priority": _works("whole number", "0 to 9, 0 if not set; the highest is first."),
     },
     DefaultsSpec: {
         "retry": _works("retry", "Try failed tasks again."),
         "limits": _works("limits", "The most CPU and memory each task may use."),
         "timeout": _works("duration", "The longest each task may run, such as 45m."),
         "queue": _works("template", "The queue of the workers to run on."),
-        "priority": _works("whole number", "0 to 9; of waiting tasks the highest is first."),
+        "priority": _works("whole number", "0 to 9, 0 if not set; the highest is first."),
     },
     RetrySpec: {
         "limit": _works("whole number", "How many further tries there are; 1 to 10."),
-        "initialDelay": _works("duration", "The wait before the first further try."),
-        "scalingFactor": _works("number", "By what each wait is longer than the one before."),
+        "initialDelay": _works(
+            "duration", "The wait before the first further try; none if not set."
+        ),
+        "scalingFactor": _works("number", "What each further wait is multiplied by; 1 if not set."),
     },
     LimitsSpec: {
         "cpus": _works("decimal", "CPUs, such as .5 or 2."),
