@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import ROOT
+
 TORK = [sys.executable, "-m", "tork_core.cli.main"]
 Exec = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -75,6 +77,24 @@ def test_what_cannot_be_run_is_an_error_of_a_few_lines(
     assert word in done.stderr
     assert len(done.stderr.splitlines()) <= 15
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ("no-such-command", "exit code 127"),
+        ("/etc/passwd", "exit code 126"),
+        ("exit 300", "exit code 44"),
+        ("kill -KILL $$", "killed by SIGKILL (signal 9)"),
+        ("kill -SEGV $$", "killed by SIGSEGV (signal 11)"),
+    ],
+)
+def test_errors_of_tasks_are_those_that_the_reference_explains(
+    exec_: Exec, script: str, error: str
+) -> None:
+    done = exec_(f"tasks: [{{run: {script}}}]", "--json")
+    assert json.loads(done.stdout)["error"].splitlines()[0] == error
+    assert f"`{error}`" in (ROOT / "docs" / "reference" / "limits.md").read_text()
 
 
 SECRETS = """
