@@ -51,14 +51,18 @@ def _section_lines(section: Section) -> Iterator[str]:
     owner = "" if section.distribution == "tork-core" else f" From {section.distribution}."
     yield f"{about}{owner}"
     yield ""
-    yield "| key | option | variable | kind | default | |"
-    yield "|---|---|---|---|---|---|"
+    yield "| option, variable and key | kind | default | |"
+    yield "|---|---|---|---|"
     for option in section.options:
         repeat = ", may be repeated" if option.several else ""
-        cells = (
-            f"`{option.name}`",
+        # One below the other: side by side they leave no room for what the setting means.
+        names = (
             f"`{section.flag(option)}`{repeat}",
             f"`{section.variable(option)}`",
+            f"`{option.name}`",
+        )
+        cells = (
+            "<br>".join(names),
             option.kind.word.replace("|", "\\|"),
             _default(option),
             option.help.replace("|", "\\|"),
