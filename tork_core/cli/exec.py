@@ -43,10 +43,10 @@ from tork_core.settings.core import (
 HELP = """\
 Run the job in FILE here, to its end, and show what happens.
 
-FILE is YAML or JSON; - reads standard input. Broker and datastore are in memory, so nothing has to
-run beside this command; it serves the queues of the job, beside those of --queue. Tasks run in
-containers unless --runtime says otherwise; the shell runtime gives no isolation: tasks run as you
-do.
+FILE is YAML or JSON; - reads standard input. Nothing has to run beside this command, and nothing
+is kept unless --datastore says so; it serves the queues of the job, beside those of --queue. Tasks
+run in containers unless --runtime says otherwise; the shell runtime gives no isolation: tasks run
+as you do.
 
 \b
 Examples:
