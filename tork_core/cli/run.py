@@ -56,12 +56,14 @@ _STANDALONE = f"""\
 Run everything that one machine needs: the API, a coordinator and a worker.
 
 Without further settings broker and datastore are in memory: nothing has to be installed, and jobs
-are gone when the process ends.
+are gone when the process ends. --datastore sqlite keeps them in a file. Tasks run in containers;
+--runtime shell runs them as you do, without isolation.
 
 \b
 Examples:
   tork run standalone
   tork run standalone --runtime shell --queue default:4 --queue heavy:1
+  tork run standalone --datastore sqlite --sqlite-path tork.db
   tork run standalone --address localhost:8000
   curl -X POST --data-binary @job.yaml -H 'Content-Type: text/yaml' localhost:3000/jobs
 

@@ -25,13 +25,21 @@ MAX_CONCURRENCY = 10_000
 class BrokerChoice(Settings, section="broker"):
     """Which broker carries the messages."""
 
-    type: str = option("inmemory", flag="--broker", help="Broker that carries the messages.")
+    type: str = option(
+        "inmemory",
+        flag="--broker",
+        help="Broker that carries the messages; tork plugins lists those there are.",
+    )
 
 
 class DatastoreChoice(Settings, section="datastore"):
     """Which datastore keeps the jobs."""
 
-    type: str = option("inmemory", flag="--datastore", help="Datastore that keeps the jobs.")
+    type: str = option(
+        "inmemory",
+        flag="--datastore",
+        help="Datastore that keeps the jobs; tork plugins lists those there are.",
+    )
 
 
 class RuntimeChoice(Settings, section="runtime"):
@@ -40,7 +48,11 @@ class RuntimeChoice(Settings, section="runtime"):
     The default isolates tasks from the worker; a runtime that does not is never chosen silently.
     """
 
-    type: str = option("docker", flag="--runtime", help="Runtime that runs the tasks.")
+    type: str = option(
+        "docker",
+        flag="--runtime",
+        help="Runtime that runs the tasks; tork plugins lists those there are.",
+    )
 
 
 class MiddlewareSettings(Settings, section="middleware"):
