@@ -156,6 +156,10 @@ EXPECTED = {
         error="killed for memory: it used more than its limit of 32m (exit code 137)",
         runtimes=(DOCKER,),
     ),
+    "restart.yaml": Run(
+        tasks=[("work", "COMPLETED")],
+        log=["work | working, attempt 1", "work | done"],
+    ),
     "temp-dir.yaml": Run(
         tasks=[("sort", "COMPLETED")],
         log=["sort | 1000"],
