@@ -89,6 +89,36 @@ def test_a_name_that_cannot_exist_is_a_warning(tork) -> None:
     assert good == "standard input: good"
 
 
+@pytest.mark.parametrize(
+    ("task", "warning"),
+    [
+        ("{run: a, if: inputs.go == 'yes'}", "tasks[0].if: without {{ }} this is text"),
+        ("{run: 'echo {{ inputs.go }}'}", "tasks[0].run: {{ inputs.go }} stays as it is"),
+        ("{run: a, post: [{run: 'echo {{job.id}}'}]}", "tasks[0].post[0].run: {{job.id}} stays"),
+    ],
+)
+def test_what_reads_like_an_expression_and_is_none_is_a_warning(
+    tork, task: str, warning: str
+) -> None:
+    done = tork("validate", "-", stdin=f"tasks: [{task}]\ninputs: {{go: 'yes'}}\n")
+    assert done.status == 0
+    assert done.out.startswith(f"standard input: warning: {warning}")
+    assert len(done.out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "{run: a, if: false}",
+        "{run: a, if: 'true'}",
+        "{run: a, if: '{{ true }}'}",
+        "{run: 'docker inspect --format {{.State.Status}} it'}",
+    ],
+)
+def test_what_is_meant_as_it_stands_is_good(tork, task: str) -> None:
+    assert tork("validate", "-", stdin=f"tasks: [{task}]\n").out == "standard input: good\n"
+
+
 def test_the_answer_may_be_json(tork, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("tasks:\n  - run: a\n    imgae: b\n")
     done = tork("validate", "--json", "bad.yaml")

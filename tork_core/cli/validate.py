@@ -76,7 +76,7 @@ class Findings(NamedTuple):
 def check(data: bytes, format: Format, functions: FunctionTable) -> Findings:
     """Return all that is wrong with a job. Expressions are looked at where the rest is right."""
     # Imported here: listing fields needs neither the language nor the engine's decisions.
-    from tork_core.coordinator.decisions.checking import check_expressions
+    from tork_core.coordinator.decisions.checking import check_expressions, overlooked
 
     try:
         job = read_job(data, format=format)
@@ -89,7 +89,7 @@ def check(data: bytes, format: Format, functions: FunctionTable) -> Findings:
         )
         for error in found.errors
     ]
-    return Findings(tuple(errors), tuple(found.warnings))
+    return Findings(tuple(errors), (*found.warnings, *overlooked(job.spec)))
 
 
 def _lines(name: str, findings: Findings) -> Iterator[str]:

@@ -17,6 +17,8 @@ MOST_EXPRESSIONS = 100_000
 many takes more than a second."""
 
 _EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_IN_SCRIPT = re.compile(r"\{\{[^{}\n]{0,100}?\b(?:inputs|secrets|tasks|job)\.\w[^{}\n]{0,100}\}\}")
+"""What scripts of other languages, such as a template of Go's, do not have between braces."""
 
 
 class Findings(msgspec.Struct):
@@ -42,6 +44,32 @@ def check_expressions(spec: JobSpec, functions: FunctionTable) -> Findings:
     if spec.output is not None:
         _check(spec.output, _known(spec, variables, functions), "output", findings)
     return findings
+
+
+def overlooked(spec: JobSpec) -> Iterator[str]:
+    """Yield warnings for what reads like an expression and is not evaluated, with its field."""
+    for number, task in enumerate(spec.tasks):
+        condition = (task.condition or "").strip()
+        if condition not in ("", "true", "false") and OPENING not in condition:
+            yield (
+                f"tasks[{number}].if: without {{{{ }}}} this is text and no expression, so the "
+                'task always runs; write "{{ ... }}" around it'
+            )
+        for place, script in _scripts(task):
+            if found := _IN_SCRIPT.search(script):
+                yield (
+                    f"tasks[{number}].{place}: {found[0]} stays as it is in a script; give its "
+                    "value to the script by env"
+                )
+
+
+def _scripts(task: TaskSpec) -> Iterator[tuple[str, str]]:
+    if task.run is not None:
+        yield "run", task.run
+    for name, others in (("pre", task.pre), ("post", task.post)):
+        for number, other in enumerate(others or ()):
+            if other.run is not None:
+                yield f"{name}[{number}].run", other.run
 
 
 def _too_many(spec: JobSpec) -> ExpressionError | None:
