@@ -179,6 +179,15 @@ def test_scratch_folders_of_a_killed_run_go_though_the_next_one_needs_none(
     assert list(temp.iterdir()) == []
 
 
+def test_all_files_of_a_task_are_where_temp_dir_says(tork_exec: Exec) -> None:
+    temp = tork_exec.folder / "elsewhere"
+    temp.mkdir()
+    job = 'tasks: [{run: "echo $PWD; echo $TORK_OUTPUT; echo $0", pre: [{run: "echo $0"}]}]'
+    done = tork_exec(job, "--temp-dir", str(temp))
+    assert done.out.count(str(temp)) == 4, done.out
+    assert list(temp.iterdir()) == []
+
+
 def test_a_temp_dir_that_is_not_there_is_status_2(tork_exec: Exec) -> None:
     done = tork_exec("tasks: [{run: 'true'}]", "--temp-dir", "missing/folder")
     assert done.process.returncode == 2

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tork_shell.records import open_records, prepare_folder
 from tork_shell.runtime import ShellRuntime, open_shell
 from tork_shell.settings import ShellSettings
 
@@ -36,9 +37,9 @@ async def test_tasks_that_run_at_once_have_desks_of_their_own(
     assert len(set(log.data.splitlines())) == 5
 
 
-async def test_a_script_does_not_stay_behind(shell: ShellRuntime, run: Run, state: Path) -> None:
+async def test_a_script_does_not_stay_behind(shell: ShellRuntime, run: Run, tmp_path: Path) -> None:
     await run(shell, f"# secret {'x' * 10_000}\ntrue")
-    [script] = state.glob("*.desks/*/script")
+    [script] = tmp_path.glob("desk-*/script")
     assert script.read_bytes() == b"\n"
 
 
@@ -92,25 +93,34 @@ async def test_an_output_that_was_removed_is_empty(shell: ShellRuntime, run: Run
     assert await run(shell, 'rm "$TORK_OUTPUT"') == ""
 
 
-async def test_a_state_folder_that_is_swept_away_is_made_again(
-    shell: ShellRuntime, run: Run, state: Path
+async def test_what_is_swept_away_is_made_again(
+    shell: ShellRuntime, run: Run, state: Path, tmp_path: Path
 ) -> None:
     script = 'echo x > "$TORK_OUTPUT"'
     assert await run(shell, script) == "x\n"
-    next(state.glob("*.desks/*/output")).unlink()
+    next(tmp_path.glob("desk-*/output")).unlink()
     assert await run(shell, script) == "x\n"
-    shutil.rmtree(state)
-    assert await run(shell, script) == "x\n"
+    for folder in (next(tmp_path.glob("desk-*")), state):
+        shutil.rmtree(folder)
+        assert await run(shell, script) == "x\n"
 
 
-async def test_a_state_folder_that_is_somebody_elses_now_is_not_used(
-    shell: ShellRuntime, run: Run, state: Path
-) -> None:
-    shutil.rmtree(state)
-    state.mkdir()
-    state.chmod(0o777)
-    with pytest.raises(UsageError, match="no one else may write"):
-        await run(shell, "true")
+async def test_a_state_folder_that_is_swept_away_is_made_again_for_a_cgroup(state: Path) -> None:
+    prepare_folder(state)
+    with open_records(state, 5) as records:
+        shutil.rmtree(state)
+        records.note_cgroups(Path("/"))
+        assert [path.suffix for path in state.iterdir()] == [".cgroups"]
+
+
+async def test_a_state_folder_that_is_somebody_elses_now_is_not_used(state: Path) -> None:
+    prepare_folder(state)
+    with open_records(state, 5) as records:
+        shutil.rmtree(state)
+        state.mkdir()
+        state.chmod(0o777)
+        with pytest.raises(UsageError, match="no one else may write"):
+            records.note_cgroups(Path("/"))
 
 
 async def test_a_script_can_execute_itself(
@@ -120,11 +130,15 @@ async def test_a_script_can_execute_itself(
     assert log.data == b"again with\n"
 
 
-async def test_nothing_stays_when_the_runtime_is_closed(state: Path, run: Run) -> None:
+async def test_nothing_stays_when_the_runtime_is_closed(
+    state: Path, run: Run, tmp_path: Path
+) -> None:
     async with open_shell(ShellSettings(state=str(state))) as shell:
         await run(shell, "true")
         assert list(state.iterdir())
+        assert list(tmp_path.glob("desk-*"))
     assert not list(state.iterdir())
+    assert not list(tmp_path.glob("desk-*"))
 
 
 class TestAnotherUser:
@@ -194,7 +208,7 @@ class TestAnotherUser:
             execution = 'rm "$TORK_OUTPUT"; touch ready; until [ -e moved ]; do sleep 0.02; done'
             task = asyncio.ensure_future(run(shell, execution))
             ready = await eventually(look, bool, within=20)
-            [desk] = Path(settings.state).glob("*.desks/*")
+            [desk] = tmp_path.glob("desk-*")
             (tmp_path / "roots").rename(desk / "output")
             (ready[0].parent / "moved").touch()
             with pytest.raises(TaskFailed, match="the file belongs to another user"):

@@ -165,6 +165,31 @@ async def test_folders_that_were_swept_away_are_made_again(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_what_is_kept_stays_beside_the_folders_until_the_worker_ends(tmp_path: Path) -> None:
+    root = ScratchRoot(str(tmp_path))
+    _file(root.kept() / "file")
+    scratch = Scratch(root)
+    assert scratch().parent == root.kept()
+    await scratch.remove()
+    assert (root.kept() / "file").exists()
+    assert root.kept().stat().st_mode & 0o777 == 0o711
+    root.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_folder_that_is_somebody_elses_now_is_not_used(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    root = ScratchRoot(str(tmp_path))
+    taken = root.kept()
+    remove_tree(taken)
+    taken.mkdir()
+    os.chown(taken, 65534, 65534)
+    assert root.kept() != taken
+    assert root.take().parent == root.kept()
+    root.close()
+
+
 async def test_what_a_dead_worker_left_is_removed_and_what_a_living_one_has_is_not(
     tmp_path: Path,
 ) -> None:

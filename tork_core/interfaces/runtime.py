@@ -36,7 +36,10 @@ class Execution:
     and ``post``: the worker runs one after the other. ``env`` is the whole environment of the
     task, ``TORK_JOB_ID``, ``TORK_TASK_ID`` and ``TORK_ATTEMPT`` included; the runtime adds
     ``TORK_OUTPUT``. ``scratch`` makes, on its first call, a private folder (mode 0700), the same
-    one for a task and its pre and post tasks, that the worker removes after the attempt.
+    one for a task and its pre and post tasks, that the worker removes after the attempt. ``kept``
+    gives a folder beside it that stays until the worker ends, for files that a runtime uses again
+    for other attempts: so they too lie where ``--temp-dir`` says. Others may pass through it, and
+    it holds other things: name what you make as ``tempfile.mkdtemp`` does.
     ``volumes`` is what :meth:`VolumeRuntime.volumes` gave for the task. ``output_limit`` is the
     longest output in bytes, ``grace`` how long in seconds a task that is stopped may take between
     SIGTERM and SIGKILL: to be read when the task is stopped, since a worker that is in a hurry
@@ -50,6 +53,7 @@ class Execution:
     env: Mapping[str, str]
     log: LogSink
     scratch: Callable[[], Path]
+    kept: Callable[[], Path]
     volumes: Mapping[str, str] = field(default_factory=dict[str, str])
     output_limit: int = 64 * 1024
     grace: float = 5.0
@@ -73,7 +77,8 @@ class Runtime(Protocol):
 
         Cancelling the call stops the task: SIGTERM, ``execution.grace`` seconds, SIGKILL. When
         the context is left, in every case and also by cancellation, nothing of the attempt is
-        left: no process, container, volume or file outside ``execution.scratch``.
+        left: no process, container, volume or file outside ``execution.scratch`` and
+        ``execution.kept``.
         """
         ...
 

@@ -42,13 +42,17 @@ def make_execution(
     task: TaskSpec,
     folder: Path,
     *,
+    kept: Path | None = None,
     log: LogSink | None = None,
     env: Mapping[str, str] | None = None,
     task_id: str = "task-1",
     output_limit: int = 64 * 1024,
     grace: float = 5.0,
 ) -> Execution:
-    """Make an attempt as a worker gives it to a runtime; its scratch folder lies in ``folder``."""
+    """Make an attempt as a worker gives it to a runtime; its scratch folder lies in ``folder``.
+
+    So does what the runtime keeps, unless that has a folder of its own, ``kept``.
+    """
     made: list[Path] = []
 
     def scratch() -> Path:
@@ -65,6 +69,7 @@ def make_execution(
         env={**own, **(env or {})},
         log=CollectedLog() if log is None else log,
         scratch=scratch,
+        kept=lambda: kept or folder,
         output_limit=output_limit,
         grace=grace,
     )
@@ -150,7 +155,14 @@ class RuntimeSuite:
         task = self.task(script.replace("{token}", token)) if isinstance(script, str) else script
         folder = Path(tempfile.mkdtemp(prefix="trial-"))
         execution = make_execution(
-            task, folder, log=log, env=env, task_id=token, output_limit=output_limit, grace=grace
+            task,
+            folder,
+            kept=folder.parent,
+            log=log,
+            env=env,
+            task_id=token,
+            output_limit=output_limit,
+            grace=grace,
         )
         trial = Trial(runtime, execution, token)
         try:

@@ -206,6 +206,7 @@ class Attempts:
             env={**(task.env or {}), **_identity(message)},
             log=ground.log,
             scratch=ground.scratch,
+            kept=self._scratch.kept,
             volumes=ground.volumes,
             output_limit=self._settings.output_limit,
             grace=self._settings.stop_grace,

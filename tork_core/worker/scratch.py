@@ -11,8 +11,8 @@ import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -64,7 +64,7 @@ class ScratchRoot:
 
     def take(self) -> Path:
         """An empty folder. Raises TaskFailed."""
-        try:
+        with self._explained():
             while self._free:
                 path = self._free.pop()
                 if _is_there(path):
@@ -72,12 +72,15 @@ class ScratchRoot:
                 del self._inodes[path]
             path = Path(tempfile.mkdtemp(dir=self._opened()))
             self._inodes[path] = path.stat().st_ino
-        except OSError as error:
-            raise TaskFailed(
-                f"the worker cannot make a scratch folder in {self._temp_dir}: {error.strerror}; "
-                "make room there, or choose another folder with --temp-dir"
-            ) from error
-        return path
+            return path
+
+    def kept(self) -> Path:
+        """The folder around the scratch folders, which stays until the worker ends.
+
+        Raises TaskFailed.
+        """
+        with self._explained():
+            return self._opened()
 
     async def give_back(self, path: Path) -> None:
         """Empty a folder, for the next attempt."""
@@ -99,6 +102,16 @@ class ScratchRoot:
             remove_tree(self._root)
             os.close(self._lock)
             self._root = self._lock = None
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TaskFailed(
+                f"the worker cannot make a scratch folder in {self._temp_dir}: {error.strerror}; "
+                "make room there, or choose another folder with --temp-dir"
+            ) from error
 
     def _opened(self) -> Path:
         """The worker's folder; one that was swept away is made again."""
@@ -148,8 +161,13 @@ def _checked(temp_dir: str) -> Path:
 
 
 def _is_there(path: Path) -> bool:
-    # The system may sweep its folder for temporary files while a worker has nothing to do.
-    return path.is_dir() and not path.is_symlink()
+    # The system may sweep its folder for temporary files while a worker has nothing to do, and
+    # then anybody may make one of that name.
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def _locked(root: Path) -> int | None:

@@ -16,6 +16,7 @@ import os
 import shutil
 import signal
 import stat
+import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -28,20 +29,20 @@ _MAKE = _WRITE | os.O_CREAT | os.O_EXCL
 _SCRIPT = "script"
 _OUTPUT = "output"
 _BLANK = b"\n"
+_PREFIX = "desk-"
 
 
 class Desk:
     """One desk. All is done relative to the folder's descriptor, whatever became of its path."""
 
     def __init__(self, folder: Path, owner: Owner | None) -> None:
-        """Make the folder and its files. Raises OSError."""
+        """Make the files in ``folder``, which is new and ours alone. Raises OSError."""
         self.script = str(folder / _SCRIPT)
         self.output = str(folder / _OUTPUT)
         self._folder = folder
         self._owner = owner
         self._written = False
         self._lease: int | None = None
-        folder.mkdir(mode=0o700)
         self._descriptor = os.open(folder, _READ | os.O_DIRECTORY)
         try:
             for name, mode in ((_SCRIPT, 0o700), (_OUTPUT, 0o600)):
@@ -119,13 +120,9 @@ class Desk:
             return False
         return True
 
-    def close(self) -> None:
-        """Let go of the folder."""
-        os.close(self._descriptor)
-
     def discard(self) -> None:
         """Remove the folder and all in it."""
-        self.close()
+        os.close(self._descriptor)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _make(self, name: str, mode: int) -> None:
@@ -178,22 +175,19 @@ class Desk:
 class Desks:
     """The desks of one runtime: as many as tasks ran at once."""
 
-    def __init__(self, folder: Path, owner: Owner | None, make_folder: Callable[[], None]) -> None:
-        """Make desks in ``folder``, which ``make_folder`` makes again if it is swept away.
-
-        ``owner``: whom tasks run as, if not as ourselves.
-        """
-        self._folder = folder
-        self._make_folder = make_folder
+    def __init__(self, owner: Owner | None) -> None:
+        """``owner``: whom tasks run as, if not as ourselves."""
         self._owner = owner
         self._free: list[Desk] = []
-        self._made = 0
 
     @contextlib.contextmanager
-    def take(self, script: str | None) -> Generator[Desk]:
-        """Lend a desk with a script on it and an empty output. Raises TaskFailed if it cannot."""
+    def take(self, script: str | None, kept: Callable[[], Path]) -> Generator[Desk]:
+        """Lend a desk with a script on it and an empty output; a new one is made in ``kept()``.
+
+        Raises TaskFailed if it cannot.
+        """
         try:
-            desk = self._find() or self._make()
+            desk = self._find() or self._make(kept())
         except OSError as error:
             raise _unusable(error) from error
         try:
@@ -207,9 +201,9 @@ class Desks:
                 desk.discard()
 
     def close(self) -> None:
-        """Let go of all desks; their folder is the owner's to remove."""
+        """Remove all desks."""
         for desk in self._free:
-            desk.close()
+            desk.discard()
 
     def _find(self) -> Desk | None:
         while self._free:
@@ -219,14 +213,8 @@ class Desks:
             desk.discard()
         return None
 
-    def _make(self) -> Desk:
-        self._made += 1
-        folder = self._folder / str(self._made)
-        try:
-            return Desk(folder, self._owner)
-        except FileNotFoundError:
-            self._make_folder()
-            return Desk(folder, self._owner)
+    def _make(self, folder: Path) -> Desk:
+        return Desk(Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder.absolute())), self._owner)
 
 
 def _put(desk: Desk, script: str) -> None:

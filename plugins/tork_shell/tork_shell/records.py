@@ -1,10 +1,9 @@
 """Records of running tasks on disk, so that a worker that was killed leaves nothing for good.
 
 Each open runtime owns one file in the state folder and holds a lock on it, which the kernel frees
-when the process ends, however it ends. The file has a line of fixed length per running task; a
-folder beside it holds the tasks' desks. Who opens a runtime takes every file whose lock is free,
-kills what is left of the tasks in it, and removes both. A file that is locked is a living owner's,
-and is let alone.
+when the process ends, however it ends. The file has a line of fixed length per running task. Who
+opens a runtime takes every file whose lock is free, kills what is left of the tasks in it, and
+removes it. A file that is locked is a living owner's, and is let alone.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import fcntl
 import os
 import re
 import secrets
-import shutil
 import signal
 import stat
 import time
@@ -42,35 +40,29 @@ def ticks() -> int:
 
 
 class Records:
-    """The file of one owner. Writing or clearing a line is one write of 80 bytes.
+    """The file of one owner. Writing or clearing a line is one write of 80 bytes."""
 
-    ``desks`` is the owner's folder for its tasks' files.
-    """
-
-    def __init__(self, file: int, desks: Path, first_colour: int) -> None:
-        """Use ``file``, an empty file that is open and locked."""
-        self.desks = desks
+    def __init__(self, file: int, path: Path, first_colour: int) -> None:
+        """Use ``file``, an empty file at ``path`` that is open and locked."""
+        self._path = path
         self._file = file
         self._free: list[int] = []
         self._lines = 1
         os.pwrite(file, _line(f"{procfs.boot()} {first_colour}"), 0)
 
-    def make_folder(self) -> None:
-        """Make the folder for desks, and the state folder around it if that is gone too.
-
-        Raises UsageError if the state folder has become somebody else's.
-        """
-        prepare_folder(self.desks.parent)
-        self.desks.mkdir(mode=0o711)
-
     @property
     def name(self) -> str:
         """What the owner is called: no other one, alive or dead, is called so too."""
-        return self.desks.stem
+        return self._path.stem
 
     def note_cgroups(self, folder: Path) -> None:
-        """Record a cgroup below which those of tasks will be. Raises OSError."""
-        with open(self.desks.with_suffix(_CGROUPS), "ab") as file:
+        """Record a cgroup below which those of tasks will be. Raises OSError.
+
+        The state folder may have been swept away, and is made again; raises UsageError if it has
+        become somebody else's.
+        """
+        prepare_folder(self._path.parent)
+        with open(self._path.with_suffix(_CGROUPS), "ab") as file:
             file.write(os.fsencode(folder) + b"\0")
 
     def add(self, family: Family, not_before: int) -> int:
@@ -92,15 +84,13 @@ class Records:
 
 @contextlib.contextmanager
 def open_records(folder: Path, first_colour: int) -> Generator[Records]:
-    """Own a file of records in ``folder``, and a folder beside it; removes both in the end.
+    """Own a file of records in ``folder``; removes it in the end.
 
     ``first_colour`` is that of the owner's first task.
     """
     path, file = _create(folder)
     try:
-        records = Records(file, _desks(path), first_colour)
-        records.make_folder()
-        yield records
+        yield Records(file, path, first_colour)
     finally:
         _remove(path)
         os.close(file)
@@ -242,16 +232,11 @@ def _lock(file: int) -> bool:
     return True
 
 
-def _desks(path: Path) -> Path:
-    return path.with_suffix(".desks")
-
-
 def _remove(path: Path) -> None:
     """Remove what an owner made, and at last its file, whose lock we hold.
 
     The file stays, for the next one who looks, where the kernel does not let go of a cgroup.
     """
-    shutil.rmtree(_desks(path), ignore_errors=True)
     if remove_all(_cgroups(path), f"{PREFIX}-{path.stem}-"):
         path.with_suffix(_CGROUPS).unlink(missing_ok=True)
         path.unlink(missing_ok=True)

@@ -70,7 +70,7 @@ class ShellRuntime:
         """
         folder = execution.scratch().absolute()
         async with self._cgroups.group(execution.task.limits) as group:
-            with self._desks.take(execution.task.run) as desk:
+            with self._desks.take(execution.task.run, execution.kept) as desk:
                 env = {**self._env, **execution.env, "TORK_OUTPUT": desk.output}
                 command = command_of(execution.task, env, folder, desk.script)
                 if self._owner is not None:
@@ -181,7 +181,7 @@ async def open_shell(settings: ShellSettings) -> AsyncGenerator[ShellRuntime]:
         families = stack.enter_context(open_families())
         stack.enter_context(_tidying(families))
         records = stack.enter_context(open_records(folder, families.first_colour))
-        desks = Desks(records.desks, owner, records.make_folder)
+        desks = Desks(owner)
         stack.callback(desks.close)
         yield ShellRuntime(
             path=settings.path or os.environ.get("PATH", os.defpath),
