@@ -57,6 +57,19 @@ def test_a_line_of_the_seed_is_one_of_ours(line: str, ours: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "ours"),
+    [
+        ("run worker -queue x:3 -queue=y:1", "run worker --queue x:3 --queue=y:1"),
+        ("--debug run standalone -datastore sqlite", "--debug run standalone --datastore sqlite"),
+        ("run standalone --temp-dir -odd- -h", "run standalone --temp-dir -odd- -h"),
+        ("run -queue x:3", "run -queue x:3"),
+    ],
+)
+def test_the_seeds_flags_have_one_dash_or_two_after_run_as_well(line: str, ours: str) -> None:
+    assert rewrite(line.split()) == ours.split()
+
+
+@pytest.mark.parametrize(
     "line",
     [
         *("", "--version", "--help", "-h", "--debug plugins", "run worker --queue x:3"),

@@ -1,7 +1,8 @@
 """The seed's command lines: ``tork -mode worker -queue x:3`` is ``tork run worker --queue x:3``.
 
 The seed, written in Go, had no commands, and its flags took one dash or two, and their value after
-``=`` or as the next word. Any other option, such as ``--address``, may stand beside them.
+``=`` or as the next word. Any other option, such as ``--address``, may stand beside them. After our
+own ``tork run MODE`` its flags may have one dash too.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def rewrite(arguments: Sequence[str]) -> list[str]:
     Raises UsageError if it has none of the three modes.
     """
     if not _is_the_seeds(arguments):
-        return list(arguments)
+        return _with_two_dashes(arguments)
     mode: str | None = None
     rest: list[str] = []
     words = iter(arguments)
@@ -62,6 +63,19 @@ def rewrite(arguments: Sequence[str]) -> list[str]:
         said = "there is no -mode" if mode is None else f"-mode {quoted(mode)} is not known"
         raise UsageError(f"{said}; write -mode standalone, -mode coordinator or -mode worker")
     return ["run", mode, *rest]
+
+
+def _with_two_dashes(arguments: Sequence[str]) -> list[str]:
+    """Return a command line of our own; the seed's flags in one of ``run`` get their other dash."""
+    words = list(arguments)
+    own = [word for word in words if word not in _GLOBAL]
+    if len(own) < 2 or own[0] != "run" or own[1] not in MODES:
+        return words
+    found = (_OPTION.fullmatch(word) for word in words)
+    return [
+        f"-{word}" if each and each["name"] in FLAGS and not word.startswith("--") else word
+        for word, each in zip(words, found, strict=True)
+    ]
 
 
 def _is_the_seeds(arguments: Sequence[str]) -> bool:
