@@ -231,6 +231,16 @@ REFUSED = {
         "line 3, column 8: $.tasks[0].var: a key must be text, this is a list or a mapping; "
         "put a template in quotes: '{{ f(\"a\") }}'",
     ),
+    "a template of a secret without quotes": (
+        'tasks:\n- run: x\n  env: {A_SECRET:\n    {{ "hush" }}}\n',
+        "line 4, column 5: $.tasks[0].env.A_SECRET: a key must be text, this is a list or a "
+        'mapping; put a template in quotes: "{{ … }}"',
+    ),
+    "a template of a secret with quotes in quotes": (
+        'tasks:\n- run: x\n  env:\n    A_SECRET: "{{len("hush")}}"\n',
+        "line 4, column 23: $.tasks[0].env: not YAML: did not find expected key; "
+        "the inner quotes end the text: put the outer ones as '{{ … }}'",
+    ),
     "a list as a key": (
         "? [a]\n: b\n",
         "line 1, column 3: a key must be text, this is a list or a mapping",

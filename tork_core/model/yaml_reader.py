@@ -246,7 +246,7 @@ class _Composer:
         # Of `{{ x }}` the second brace is the key; the place to show is the first.
         source = self._source
         start = offset - 1 if source.text[offset - 1 : offset + 1] == "{{" else offset
-        hint = template_hint(source, start)
+        hint = template_hint(source, start, self._path())
         return self._invalid(f"a key must be text, this is a list or a mapping{hint}", start)
 
     def _shown(self, text: str) -> str:
