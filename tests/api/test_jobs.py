@@ -146,28 +146,43 @@ async def test_secrets_are_hidden_everywhere(api: Any) -> None:
         "  env: {API_SECRET: '{{ inputs.dbPassword }}'}\n"
         "  run: echo $API_SECRET open-sesame; echo -n $API_SECRET > $TORK_OUTPUT; false\n"
     )
-    ended = await api.ended(job["id"])
-    task = ended["execution"][0]
-    shown = [
-        job,
-        ended,
-        *[
-            await api.get(path)
-            for path in (
-                "/jobs",
-                f"/jobs/{job['id']}/log",
-                f"/jobs/{job['id']}/events",
-                f"/tasks/{task['id']}",
-                f"/tasks/{task['id']}/log",
-            )
-        ],
-    ]
+    for item in [job, *await shown_of(api, job["id"])]:
+        assert "open-sesame" not in json.dumps(item)
+        assert "[REDACTED]" in json.dumps(item)
+
+
+async def shown_of(api: Any, job_id: str) -> list[Any]:
+    """All that is shown of a job once it has ended, and of its last task."""
+    ended = await api.ended(job_id)
+    task = ended["execution"][-1]
+    paths = (
+        "/jobs",
+        f"/jobs/{job_id}/log",
+        f"/jobs/{job_id}/events",
+        f"/tasks/{task['id']}",
+        f"/tasks/{task['id']}/log",
+    )
+    shown = [ended, *[await api.get(path) for path in paths]]
     async with api.session.get(
-        f"/jobs/{job['id']}/events", headers={"Accept": "text/event-stream"}
+        f"/jobs/{job_id}/events", headers={"Accept": "text/event-stream"}
     ) as response:
         shown.append(await response.text())
-    for item in shown:
+    return shown
+
+
+async def test_what_only_an_earlier_task_knows_as_a_secret_is_hidden_everywhere(api: Any) -> None:
+    job = await api.submit(
+        "inputs: {plain: open-sesame}\n"
+        "tasks:\n"
+        "- {var: the_secret, run: 'echo -n simsa > $TORK_OUTPUT; echo -n labim >> $TORK_OUTPUT'}\n"
+        "- {run: 'true', env: {API_SECRET: '{{ inputs.plain }}'}}\n"
+        "- name: 'talks of {{ inputs.plain }} and {{ tasks.the_secret }}'\n"
+        "  env: {A: '{{ inputs.plain }}', B: '{{ tasks.the_secret }}'}\n"
+        "  run: echo $A $B; false\n"
+    )
+    for item in await shown_of(api, job["id"]):
         assert "open-sesame" not in json.dumps(item)
+        assert "simsalabim" not in json.dumps(item)
         assert "[REDACTED]" in json.dumps(item)
 
 

@@ -211,6 +211,25 @@ def test_a_secret_of_the_job_goes_with_the_tasks_that_use_it() -> None:
     assert chain.log_secrets(JobSpec(tasks=[]), task) == []
 
 
+def test_an_input_that_a_secret_variable_is_given_is_a_secret_everywhere() -> None:
+    inputs = {"token": "hunter2", "other-token": "sesame", "user": "maria", "part": "partial"}
+    tasks = [
+        TaskSpec(run="x", env={"A_SECRET": "{{ inputs.token }}", "USER": "{{ inputs.user }}"}),
+        TaskSpec(
+            run="x",
+            env={"B_SECRET": "a {{ inputs.part }}", "C_SECRET": "{{ inputs.none }}"},
+            pre=[AuxiliaryTaskSpec(run="x", env={"PASSWORD": "{{inputs['other-token']}}"})],
+        ),
+    ]
+    text = "hunter2 sesame maria partial"
+    hidden = f"{REDACTED} {REDACTED} maria partial"
+    shown = show_job(job(inputs=inputs, tasks=tasks, execution=[task(env={"X": text})]))
+    assert shown.execution[0].env == {"X": hidden}
+    assert shown.inputs == {**inputs, "token": REDACTED, "other-token": REDACTED}
+    values = log_values(JobSpec(tasks=tasks, inputs=inputs), TaskSpec(run="x", env={"X": text}))
+    assert values == ["hunter2", "sesame"]
+
+
 def test_a_task_without_secrets_has_no_filter() -> None:
     context = TaskLogContext(job_id="j", task_id="t", attempt=1, env={"A": "b", "PASSWORD": "abc"})
     assert open_log(context) is None

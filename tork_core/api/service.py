@@ -233,9 +233,13 @@ class JobService:
         page = await self._datastore.log_page(
             job_id, task_id=task_id, until=until, offset=offset, limit=limit
         )
-        view = await self._view(job_id)
-        # The worker has hidden what its task knew; this adds what the job's specification says.
-        show = await self._text_of(JobRecord(spec=view.spec, job=view.job, tasks=[]))
+        # The worker has hidden what its task knew; this adds what the job's specification says, and
+        # the outputs that are secrets by their names, which come with a job in brief.
+        record = await self._datastore.task(page.parts[0].task_id) if page.parts else None
+        if record is None:
+            await self.check(job_id)
+            return LogPage(page.total, [])
+        show = await self._text_of(record)
         return LogPage(page.total, [shown_part(part, show) for part in page.parts])
 
     # -- the cluster

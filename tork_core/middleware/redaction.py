@@ -2,12 +2,14 @@
 
 A secret is the value of a variable, an input, an option of a mount or a header whose name has
 SECRET, PASSWORD or ACCESS_KEY in it, in any case; a job's ``secrets`` and the passwords of
-registries too. It is hidden in its own field, and wherever it turns up in any other text of an
-answer, an event or a log. Ids and states, which the engine makes itself, are left alone.
+registries too, and an input that such a variable is given as it is. It is hidden in its own
+field, and wherever it turns up in any other text of an answer, an event or a log. Ids and states,
+which the engine makes itself, are left alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import TypeVar, cast
@@ -33,6 +35,9 @@ _WORDS = tuple(word.encode() for word in WORDS)
 _MAPS = frozenset({"env", "inputs", "opts", "headers"})
 """The fields in which a name can say that its value is a secret."""
 
+_AN_INPUT = re.compile(r"""\s*\{\{\s*inputs(?:\.(\w+)|\[(["'])(.+)\2\])\s*\}\}\s*""")
+"""A template that is an input and no more."""
+
 _ENGINE_MADE = frozenset({"id", "job_id", "parent_id", "node_id"})
 """Fields that hold no text of a user's; a short secret could turn up in them by chance."""
 
@@ -41,13 +46,12 @@ def show_job(answer: JobAnswer) -> JobAnswer:
     """Return an answer without its secrets."""
     if not _names_a_secret(answer):
         return answer
-    secrets = Secrets(_secrets_in(answer))
-    return _hidden(answer, secrets)
+    return _hidden(answer, _secrets_of(answer))
 
 
 def show_text(answer: JobAnswer) -> Callable[[str], str]:
     """Return the function that hides a job's secrets in other text about it."""
-    return Secrets(_secrets_in(answer)).hide
+    return _secrets_of(answer).hide
 
 
 def log_values(job: JobSpec, task: TaskSpec) -> list[str]:
@@ -71,6 +75,7 @@ def _own_values(job: JobSpec) -> list[str]:
     secrets = [*(job.secrets or {}).values()]
     secrets += [value for name, value in inputs.items() if is_secret_name(name)]
     secrets += [value for task in job.tasks for value in _named_secrets(task)]
+    secrets += _passed_on(job.tasks, inputs)
     while len(_remembered) >= _MOST_REMEMBERED:
         del _remembered[next(iter(_remembered))]
     _remembered[id(job)] = job, secrets
@@ -79,6 +84,19 @@ def _own_values(job: JobSpec) -> list[str]:
 
 _MOST_REMEMBERED = 64
 _remembered: dict[int, tuple[JobSpec, list[str]]] = {}
+
+
+def _passed_on(tasks: Iterable[TaskSpec], inputs: Mapping[str, str]) -> Iterator[str]:
+    """The inputs that are secrets by the names of the variables that they are given to.
+
+    Each would be known as one only once such a task is rendered, and to that task's log alone.
+    """
+    for task in tasks if inputs else ():
+        for value in _named_secrets(task):
+            found = _AN_INPUT.fullmatch(value)
+            name = found and (found[1] or found[3])
+            if name and name in inputs:
+                yield inputs[name]
 
 
 def _named_secrets(task: TaskSpec) -> Iterator[str]:
@@ -100,6 +118,10 @@ def _names_a_secret(struct: msgspec.Struct) -> bool:
     at all of it takes a tenth of the time of looking at each of its fields."""
     encoded = msgspec.json.encode(struct).lower()
     return any(word in encoded for word in _WORDS)
+
+
+def _secrets_of(answer: JobAnswer) -> Secrets:
+    return Secrets([*_secrets_in(answer), *_passed_on(answer.tasks, answer.inputs or {})])
 
 
 def _secrets_in(value: object) -> Iterator[str]:
