@@ -29,7 +29,6 @@ _MAKE = _WRITE | os.O_CREAT | os.O_EXCL
 _SCRIPT = "script"
 _OUTPUT = "output"
 _BLANK = b"\n"
-_PREFIX = "desk-"
 
 
 class Desk:
@@ -175,8 +174,9 @@ class Desk:
 class Desks:
     """The desks of one runtime: as many as tasks ran at once."""
 
-    def __init__(self, owner: Owner | None) -> None:
-        """``owner``: whom tasks run as, if not as ourselves."""
+    def __init__(self, name: str, owner: Owner | None) -> None:
+        """``name``: the runtime's own. ``owner``: whom tasks run as, if not as ourselves."""
+        self._prefix = desk_prefix(name)
         self._owner = owner
         self._free: list[Desk] = []
 
@@ -214,7 +214,13 @@ class Desks:
         return None
 
     def _make(self, folder: Path) -> Desk:
-        return Desk(Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder.absolute())), self._owner)
+        made = tempfile.mkdtemp(prefix=self._prefix, dir=folder.absolute())
+        return Desk(Path(made), self._owner)
+
+
+def desk_prefix(name: str) -> str:
+    """Return what the names of the desks of the runtime ``name`` begin with, and of no others."""
+    return f"desk-{name}-"
 
 
 def _put(desk: Desk, script: str) -> None:

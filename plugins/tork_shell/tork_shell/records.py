@@ -23,6 +23,7 @@ from pathlib import Path
 from tork_core.errors import UsageError
 from tork_shell import procfs
 from tork_shell.cgroup_removal import PREFIX, remove_all
+from tork_shell.desk import desk_prefix
 from tork_shell.family import COLOURS, Family, send
 
 _LINE = 80
@@ -119,7 +120,7 @@ def remove_leftovers(folder: Path) -> int:
     for path in folder.glob(f"*{_SUFFIX}"):
         with _locked(path) as file:
             if file is not None:
-                killed += _kill_all(_parse(file, _desks(path).name))
+                killed += _kill_all(_parse(file, path.stem))
                 _remove(path)
     return killed
 
@@ -149,12 +150,12 @@ class _Dead:
     """What an owner who died may have left: processes of its colours, and groups on record.
 
     A process that it had just started when it died has neither yet: it is known by ``TORK_OUTPUT``,
-    which leads into the owner's folder of ``desks``.
+    which leads to one of the owner's desks.
     """
 
     colours: range
     entries: list[_Entry]
-    desks: str
+    owner: str
 
     def left(self) -> Iterator[procfs.Stat]:
         """Give the live processes."""
@@ -171,12 +172,12 @@ class _Dead:
         colour = procfs.file_locks(pid)
         if colour is not None:
             return colour in self.colours
-        inside = os.fsencode(f"/{self.desks}/")
+        desk = os.fsencode(f"/{desk_prefix(self.owner)}")
         variables = procfs.environment(pid)
-        return any(text.startswith(b"TORK_OUTPUT=") and inside in text for text in variables)
+        return any(text.startswith(b"TORK_OUTPUT=") and desk in text for text in variables)
 
 
-def _parse(file: int, desks: str) -> _Dead | None:
+def _parse(file: int, owner: str) -> _Dead | None:
     with os.fdopen(os.dup(file), "rb") as reader:
         lines = [line.strip() for line in reader]
     boot, _, colour = lines[0].partition(b" ") if lines else (b"", b"", b"")
@@ -184,7 +185,7 @@ def _parse(file: int, desks: str) -> _Dead | None:
         return None  # of before the host's last start, or of another container
     found = (_ENTRY.fullmatch(line) for line in lines[1:])
     entries = [_Entry(*map(int, entry.groups())) for entry in found if entry is not None]
-    return _Dead(range(int(colour), int(colour) + COLOURS), entries, desks)
+    return _Dead(range(int(colour), int(colour) + COLOURS), entries, owner)
 
 
 def _kill_all(dead: _Dead | None) -> int:

@@ -181,7 +181,7 @@ async def open_shell(settings: ShellSettings) -> AsyncGenerator[ShellRuntime]:
         families = stack.enter_context(open_families())
         stack.enter_context(_tidying(families))
         records = stack.enter_context(open_records(folder, families.first_colour))
-        desks = Desks(owner)
+        desks = Desks(records.name, owner)
         stack.callback(desks.close)
         yield ShellRuntime(
             path=settings.path or os.environ.get("PATH", os.defpath),
