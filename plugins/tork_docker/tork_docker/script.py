@@ -9,7 +9,8 @@ out of it, the engine mounts its file system and starts a process: a tenth of a 
   has ended and something in the background holds that pipe, it is given a second and then killed.
 - The engine's ``init`` is process 1 and hands SIGTERM to the whole group. The keeper outlives it
   and waits for what is left of the group: who asked it to stop also ends it, with SIGKILL.
-- Nothing that it does itself is seen in the log, also if it is stopped before the script starts.
+- The shell itself says nothing in the log (``Terminated``, if it is stopped before the script
+  starts); what its tools complain of is seen there.
 - ``/tork`` is a file system of its own, in memory, that every user may write to: so a script can
   be given to an image with a user of its own, and no other file can be linked to the output.
 - What the task could do to these lines, it could only do to its own output.
@@ -33,8 +34,8 @@ trap _tork_stopped=1 TERM
 for _tork_tool in cat chmod head mkfifo; do
     command -v $_tork_tool >/dev/null || {{ printf %s "$3"t >&2; exit 125; }}
 done
-{{ (umask 0; head -c "$1" >/tork/script && chmod 755 /tork/script && : >/tork/output &&
-    mkfifo /tork/log) || exit 125; }} 2>/dev/null
+{{ (umask 0; head -c "$1" >/tork/script 2>&3 && chmod 755 /tork/script 2>&3 && : >/tork/output &&
+    mkfifo /tork/log 2>&3) || exit 125; }} 3>&2 2>/dev/null
 _tork_limit=$2 _tork_mark=$3
 shift 3
 [ -z "$_tork_stopped" ] || exit 143
