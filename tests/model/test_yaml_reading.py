@@ -186,7 +186,7 @@ REFUSED = {
     "a task that does nothing": (
         "tasks:\n- run: x\n- name: a\n",
         "line 3, column 3: $.tasks[1]: a task needs something to do; "
-        "write run, cmd, entrypoint, image, parallel, each, subjob",
+        "write run, cmd, entrypoint or image",
     ),
     "an unknown field": (
         "tasks:\n- run: x\n- run: y\n- imgae: x\n",

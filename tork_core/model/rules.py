@@ -128,10 +128,7 @@ def task_problems(task: TaskSpec, path: Path) -> Problems:
 
 def _does_something(path: Path, task: TaskSpec | AuxiliaryTaskSpec) -> Problems:
     if not (task.run or task.cmd or task.entrypoint or task.image):
-        composite = ", parallel, each, subjob" if isinstance(task, TaskSpec) else ""
-        yield Problem(
-            path, f"a task needs something to do; write run, cmd, entrypoint, image{composite}"
-        )
+        yield Problem(path, "a task needs something to do; write run, cmd, entrypoint or image")
 
 
 def _placement(path: Path, task: TaskSpec | DefaultsSpec) -> Problems:
