@@ -37,3 +37,19 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _refuse_skipping(report)
     return report
+
+
+_OF_THE_HOST = {"docker", "docs/test_pages.py", "examples", "runtime", "trouble"}
+"""Folders and files of tests that use what a host has once: an engine's networks, cgroups."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests one process has to run when several run them, as with ``-n 2``.
+
+    It is a file at a time otherwise, since its tests may share what they have opened.
+    """
+    for item in items:
+        folder, *inner = item.path.relative_to(item.config.rootpath / "tests").parts
+        file = "/".join((folder, *inner))
+        group = "host" if {folder, file} & _OF_THE_HOST else file
+        item.add_marker(pytest.mark.xdist_group(group))

@@ -222,7 +222,8 @@ TASK_REFUSED = {
     "write a relative path without ..",
     "files: {'': x}": '.files[""]: a file needs a name',
     "registry: {username: '', password: x}": ".registry.username: this may not be empty",
-    "pre: [{name: a}]": ".pre[0]: a task needs something to do; write run, cmd, entrypoint or image",
+    "pre: [{name: a}]": ".pre[0]: a task needs something to do; "
+    "write run, cmd, entrypoint or image",
     "post: [{run: x, timeout: x}]": '.post[0].timeout: "x" is not a duration; '
     "write one such as 300ms, 45m or 1h30m",
     "pre: [{run: x, name: ''}]": ".pre[0].name: a name may be left out, but not be empty",

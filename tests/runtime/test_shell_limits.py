@@ -201,9 +201,8 @@ class TestNothingLeft:
         limits = LimitsSpec(cpus="1", memory="64m")
         # The colour, the group and the session of a task are not what it is known by here.
         script = "setsid sleep {token} & echo ready; sleep {token}"
-        with worker(state, script, token, limits) as process:
+        with worker(state, script, token, limits):
             assert groups()
-            process.kill()
         assert groups(), "the test shows nothing"
         async with open_shell(ShellSettings(state=str(state))):
             assert not groups()
@@ -215,13 +214,12 @@ class TestNothingLeft:
     ) -> None:
         token = "86400.109375"
         limits = LimitsSpec(memory="64m")
-        with worker(state, "echo ready; sleep {token}", token, limits) as process:
+        with worker(state, "echo ready; sleep {token}", token, limits):
             [living] = groups()
             async with open_shell(ShellSettings(state=str(state))) as shell:
                 await run(shell, task("true", memory="64m"))
             assert groups() == [living]
             assert processes_with(token)
-            process.kill()
         async with open_shell(ShellSettings(state=str(state))):
             assert not groups()
 

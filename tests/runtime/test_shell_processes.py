@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -250,21 +252,25 @@ asyncio.run(main(*sys.argv[1:]))
 _NO_LIMITS = LimitsSpec()
 
 
+@contextmanager
 def worker(
     state: Path, script: str, token: str, limits: LimitsSpec = _NO_LIMITS
-) -> subprocess.Popen[bytes]:
-    """Start a worker of its own process that runs one script, and wait until it prints."""
-    process = subprocess.Popen(
+) -> Generator[subprocess.Popen[bytes]]:
+    """Give a worker of its own process that runs one script and has printed; it is killed."""
+    with subprocess.Popen(
         [
             *(sys.executable, "-c", _WORKER, str(state), script.replace("{token}", token), token),
             *(limits.cpus or "", limits.memory or ""),
         ],
         stdout=subprocess.PIPE,
         env=_environment(),
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    return process
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def _environment() -> dict[str, str]:
@@ -278,8 +284,8 @@ async def test_what_a_killed_worker_left_is_removed_by_the_next(state: Path) -> 
         'setsid sleep {token} & (env -i "$(command -v setsid)" "$(command -v sleep)" {token} &); '
         "trap '' TERM HUP PIPE; echo ready; sleep {token}"
     )
-    with worker(state, script, token) as process:
-        process.kill()
+    with worker(state, script, token):
+        pass
     assert len(processes_with(token)) >= 3, "the test shows nothing"
     async with open_shell(ShellSettings(state=str(state))):
         await gone(token)
@@ -316,12 +322,9 @@ async def test_a_task_that_a_worker_started_and_died_is_killed_by_the_next(state
 async def test_the_tasks_of_a_living_worker_are_let_alone(state: Path) -> None:
     token = "86400.03125"
     with worker(state, "echo ready; sleep {token}", token) as process:
-        try:
-            async with open_shell(ShellSettings(state=str(state))):
-                assert processes_with(token)
-            assert process.poll() is None
-        finally:
-            process.kill()
+        async with open_shell(ShellSettings(state=str(state))):
+            assert processes_with(token)
+        assert process.poll() is None
     async with open_shell(ShellSettings(state=str(state))):
         await gone(token)
 
