@@ -71,16 +71,6 @@ class Words:
             yield held
 
 
-def is_name(text: str) -> bool:
-    """Whether a text can be written as a plain name."""
-    return (
-        text != ""
-        and not text[0].isdecimal()
-        and all(letter in "_$" or letter.isalpha() or letter.isdecimal() for letter in text)
-        and text not in _KEYWORDS
-    )
-
-
 def _check_letters(token: _Token) -> None:
     """Refuse what the pattern of names takes for letters (such as ²) and the language does not."""
     for place, letter in enumerate(token.value):
