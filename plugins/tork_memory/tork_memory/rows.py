@@ -7,16 +7,15 @@ a copy and what cannot be encoded cannot be stored.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
 from datetime import datetime
 from operator import itemgetter
 
 import msgspec
 
+from tork_core.interfaces.changes import check_change, published_at
 from tork_core.interfaces.datastore import JobChange
 from tork_core.model.job import Claim, Event, Job, JobId, Task, TaskId
 from tork_core.model.spec import JobSpec, TaskSpec
-from tork_core.model.states import TaskState
 
 encode = msgspec.msgpack.Encoder().encode
 decode_job = msgspec.msgpack.Decoder(Job).decode
@@ -24,13 +23,6 @@ decode_task = msgspec.msgpack.Decoder(Task).decode
 decode_event = msgspec.msgpack.Decoder(Event).decode
 decode_job_spec = msgspec.msgpack.Decoder(JobSpec).decode
 decode_task_spec = msgspec.msgpack.Decoder(TaskSpec).decode
-
-ENDED_AT: Mapping[TaskState, str] = {
-    TaskState.COMPLETED: "completed_at",
-    TaskState.FAILED: "failed_at",
-    TaskState.CANCELLED: "cancelled_at",
-}
-"""The states that a set-wise end may give, and the time it sets."""
 
 
 class TaskEntry:
@@ -67,7 +59,7 @@ class TaskEntry:
         self.queue = task.queue
         self.priority = task.priority
         self.due: datetime | None = task.due
-        self.published: datetime = task.published_at or task.scheduled_at or task.created_at
+        self.published: datetime = published_at(task)
 
     @property
     def key(self) -> tuple[JobId, TaskId]:
@@ -138,12 +130,7 @@ class EncodedChange:
     __slots__ = ("change", "events", "job_row", "spec_row", "specs", "tasks")
 
     def __init__(self, change: JobChange) -> None:
-        if change.base == 0 and change.spec is None:
-            raise ValueError(f"job {change.job.id} is new and has no specification")
-        if change.job.version <= change.base:
-            raise ValueError(f"job {change.job.id} does not move its version {change.base}")
-        if change.end_active is not None and change.end_active not in ENDED_AT:
-            raise ValueError(f"tasks cannot be ended as {change.end_active.value}")
+        check_change(change)
         self.change = change
         self.job_row = encode(change.job)
         self.spec_row = encode(change.spec) if change.base == 0 else b""

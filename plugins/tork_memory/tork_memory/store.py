@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from heapq import nsmallest
 
+from tork_core.interfaces.changes import end_task
 from tork_core.interfaces.datastore import Due, HeldTask, JobPage, JobView, LogPage, Waiting
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.leases import Leases
@@ -32,7 +33,6 @@ from tork_memory.listing import JobList, Place
 from tork_memory.logs import LogBook
 from tork_memory.nodes import NodeTable
 from tork_memory.rows import (
-    ENDED_AT,
     EncodedChange,
     JobEntry,
     TaskEntry,
@@ -271,9 +271,7 @@ class MemoryStore:
             if stored.state is TaskState.RUNNING and stored.claim is not None:
                 ended.append(HeldTask(entry.id, stored.id, stored.attempt, stored.claim))
             task = decode_task(stored.row)
-            task.state = state
-            task.due = None
-            setattr(task, ENDED_AT[state], at)
+            end_task(task, state, at)
             self._put_task(entry, task, encode(task), None)
         return ended
 

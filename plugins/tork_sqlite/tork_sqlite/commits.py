@@ -8,18 +8,17 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from tork_core.interfaces.changes import end_task, published_at
 from tork_core.interfaces.datastore import Committed, HeldTask
 from tork_core.model.job import JobId
 from tork_core.model.states import TaskState
 from tork_sqlite.bulk import Bulk
 from tork_sqlite.removal import clear
 from tork_sqlite.rows import (
-    ENDED_AT,
     EncodedChange,
     Values,
     decode_tasks,
     micros,
-    published_at,
     task_values,
 )
 
@@ -140,9 +139,7 @@ def _end_active(
     for task in decode_tasks(text) if text else []:
         if task.state is TaskState.RUNNING and task.claim is not None:
             ended.append(HeldTask(task.job_id, task.id, task.attempt, task.claim))
-        task.state = state
-        task.due = None
-        setattr(task, ENDED_AT[state], change.at)
+        end_task(task, state, change.at)
         rows.append(task_values(task))
     _TASKS.write(connection, rows)
     return ended

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 
+from tork_core.interfaces.changes import check_change, published_at
 from tork_core.interfaces.datastore import JobChange
 from tork_core.model.job import Job, Task
 from tork_core.model.states import TaskState
@@ -18,13 +18,6 @@ Value = str | int | bytes | None
 Values = tuple[Value, ...]
 
 encode = msgspec.json.Encoder().encode
-
-ENDED_AT: Mapping[TaskState, str] = {
-    TaskState.COMPLETED: "completed_at",
-    TaskState.FAILED: "failed_at",
-    TaskState.CANCELLED: "cancelled_at",
-}
-"""The states that a set-wise end may give, and the time it sets."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,12 +40,7 @@ class EncodedChange:
 
     def __init__(self, change: JobChange) -> None:
         job = change.job
-        if change.base == 0 and change.spec is None:
-            raise ValueError(f"job {job.id} is new and has no specification")
-        if job.version <= change.base:
-            raise ValueError(f"job {job.id} does not move its version {change.base}")
-        if change.end_active is not None and change.end_active not in ENDED_AT:
-            raise ValueError(f"tasks cannot be ended as {change.end_active.value}")
+        check_change(change)
         self.change = change
         self.job = job_values(job, change.at)
         self.spec = encode(change.spec) if change.base == 0 else b""
@@ -96,11 +84,6 @@ def task_values(task: Task) -> Values:
         task.claim.node if runs and task.claim else None,
         encode(task),
     )
-
-
-def published_at(task: Task) -> datetime:
-    """When a task was last sent to its queue, as far as its row tells."""
-    return task.published_at or task.scheduled_at or task.created_at
 
 
 class LoadedJob(msgspec.Struct):
