@@ -330,7 +330,7 @@ async def test_the_tasks_of_a_living_worker_are_let_alone(state: Path) -> None:
 
 
 async def test_a_process_that_has_the_pid_of_a_dead_task_is_let_alone(state: Path) -> None:
-    records.prepare_folder(state)
+    records.prepare_state(state)
     with stranger("sleep", "86400.5") as other:
         found = procfs.stat(other.pid)
         assert found is not None
@@ -354,7 +354,7 @@ async def test_a_process_that_has_the_pid_of_a_dead_task_is_let_alone(state: Pat
 async def test_records_of_another_time_or_place_are_removed_unread(
     state: Path, content: str
 ) -> None:
-    records.prepare_folder(state)
+    records.prepare_state(state)
     path = state / "1-dead.tasks"
     path.write_text(content, encoding="latin-1")
     async with open_shell(ShellSettings(state=str(state))):
@@ -375,7 +375,7 @@ async def test_a_state_folder_that_others_can_write_is_refused(state: Path) -> N
 
 
 def test_lines_of_records_are_used_again(state: Path) -> None:
-    records.prepare_folder(state)
+    records.prepare_state(state)
     with records.open_records(state, 5) as kept:
         lines = [kept.add(Family(pid, 5, b""), 1) for pid in range(3)]
         kept.remove(lines[1])

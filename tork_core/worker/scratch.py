@@ -7,7 +7,6 @@ All folders of a worker stand in one of its own, which the next worker removes i
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import stat
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from tork_core.errors import TaskFailed, UsageError
+from tork_core.interfaces.owner_files import try_lock
 from tork_core.worker.removing import remove_tree
 
 _log = structlog.get_logger()
@@ -179,9 +179,7 @@ def _locked(root: Path) -> int | None:
         lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
         return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not try_lock(lock):
         os.close(lock)
         return None
     return lock

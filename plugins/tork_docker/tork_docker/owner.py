@@ -9,17 +9,15 @@ the same engine, and is let alone.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
-import stat
 import tempfile
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 import structlog
 
-from tork_core.errors import UsageError
+from tork_core.interfaces.owner_files import create_locked, locked, prepare_folder
 from tork_docker.engine import Engine, EngineError
 from tork_docker.plan import LABEL_NODE
 
@@ -36,18 +34,8 @@ def state_folder(configured: str, url: str) -> Path:
     """
     folder = Path(configured or f"{tempfile.gettempdir()}/tork-docker-{os.geteuid()}")
     place = folder / hashlib.sha256(url.encode()).hexdigest()[:16]
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    except OSError as error:
-        text = f"the state folder of the docker runtime cannot be made: {error}"
-        raise UsageError(text) from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise UsageError(
-            f"{folder}: the state folder of the docker runtime must be a folder of the worker's "
-            "own user that no one else may write"
-        )
+    for made in (folder, place):
+        prepare_folder(made, mode=0o700, runtime="docker")
     return place
 
 
@@ -55,7 +43,7 @@ def state_folder(configured: str, url: str) -> Path:
 def own(folder: Path, name: str, is_clean: Callable[[], bool]) -> Generator[None]:
     """Hold the lock file of an owner; in the end it is removed if the owner left nothing."""
     path = folder / f"{name}{_SUFFIX}"
-    file = _create(path)
+    file = create_locked(path)
     try:
         yield
     finally:
@@ -74,7 +62,7 @@ async def remove_leftovers(engine: Engine, folder: Path) -> int:
         dead = {
             path.name.removesuffix(_SUFFIX): path
             for path in folder.glob(f"*{_SUFFIX}")
-            if locks.enter_context(_locked(path))
+            if locks.enter_context(locked(path)) is not None
         }
         if dead:
             for kind in _KINDS:
@@ -99,34 +87,3 @@ async def remove_leftovers_or_warn(engine: Engine, folder: Path) -> None:
         await remove_leftovers(engine, folder)
     except EngineError as error:
         _log.warning("docker.leftovers", error=error.message)
-
-
-def _create(path: Path) -> int:
-    while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        # Between these lines another one that starts may take our file for a dead owner's.
-        if _lock(file) and os.fstat(file).st_nlink:
-            return file
-        os.close(file)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Generator[bool]:
-    """Hold the lock of a file; gives False if somebody else does."""
-    try:
-        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        yield _lock(file)
-    finally:
-        os.close(file)
-
-
-def _lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

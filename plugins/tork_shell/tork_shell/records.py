@@ -9,18 +9,16 @@ removes it. A file that is locked is a living owner's, and is let alone.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import secrets
 import signal
-import stat
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tork_core.errors import UsageError
+from tork_core.interfaces.owner_files import create_locked, locked, prepare_folder
 from tork_shell import procfs
 from tork_shell.cgroup_removal import PREFIX, remove_all
 from tork_shell.desk import desk_prefix
@@ -62,7 +60,7 @@ class Records:
         The state folder may have been swept away, and is made again; raises UsageError if it has
         become somebody else's.
         """
-        prepare_folder(self._path.parent)
+        prepare_state(self._path.parent)
         with open(self._path.with_suffix(_CGROUPS), "ab") as file:
             file.write(os.fsencode(folder) + b"\0")
 
@@ -83,32 +81,24 @@ class Records:
         self._free.append(line)
 
 
+def prepare_state(folder: Path) -> None:
+    """Make the state folder. Raises UsageError if somebody else could write what we believe."""
+    prepare_folder(folder, mode=0o711, runtime="shell")
+
+
 @contextlib.contextmanager
 def open_records(folder: Path, first_colour: int) -> Generator[Records]:
     """Own a file of records in ``folder``; removes it in the end.
 
     ``first_colour`` is that of the owner's first task.
     """
-    path, file = _create(folder)
+    path = folder / f"{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+    file = create_locked(path)
     try:
         yield Records(file, path, first_colour)
     finally:
         _remove(path)
         os.close(file)
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make the state folder. Raises UsageError if somebody else could write what we believe."""
-    try:
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        found = folder.lstat()
-    except OSError as error:
-        raise UsageError(f"the state folder of the shell runtime cannot be made: {error}") from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise UsageError(
-            f"{folder}: the state folder of the shell runtime must be a folder of the worker's own "
-            "user that no one else may write"
-        )
 
 
 def remove_leftovers(folder: Path) -> int:
@@ -118,7 +108,7 @@ def remove_leftovers(folder: Path) -> int:
     """
     killed = 0
     for path in folder.glob(f"*{_SUFFIX}"):
-        with _locked(path) as file:
+        with locked(path) as file:
             if file is not None:
                 killed += _kill_all(_parse(file, path.stem))
                 _remove(path)
@@ -199,38 +189,6 @@ def _kill_all(dead: _Dead | None) -> int:
             break
         time.sleep(_PAUSE)
     return len(killed)
-
-
-def _create(folder: Path) -> tuple[Path, int]:
-    while True:
-        path = folder / f"{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        # Between these lines another one that starts may take our file for a dead owner's.
-        if _lock(file) and os.fstat(file).st_nlink:
-            return path, file
-        os.close(file)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Generator[int | None]:
-    """Open a file and hold its lock, or give None if somebody else does."""
-    try:
-        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        yield file if _lock(file) else None
-    finally:
-        os.close(file)
-
-
-def _lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _remove(path: Path) -> None:

@@ -28,7 +28,7 @@ from tork_shell.libc import Launch, Spawner
 from tork_shell.order import Order, launcher, written
 from tork_shell.owner import Owner, home_of, owner_of
 from tork_shell.process import Process
-from tork_shell.records import Records, open_records, prepare_folder, remove_leftovers, ticks
+from tork_shell.records import Records, open_records, prepare_state, remove_leftovers, ticks
 from tork_shell.settings import ShellSettings
 
 _TIDY = 5.0
@@ -172,7 +172,7 @@ async def open_shell(settings: ShellSettings) -> AsyncGenerator[ShellRuntime]:
         raise UsageError("the shell runtime needs Linux: it follows processes through /proc")
     owner = owner_of(settings.uid, settings.gid)
     folder = Path(settings.state or _default_state())
-    prepare_folder(folder)
+    prepare_state(folder)
     killed = await asyncio.to_thread(remove_leftovers, folder)
     if killed:
         _log.warning("shell.leftovers_killed", processes=killed)
