@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import sys
 from collections import Counter
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import tork_docker.engine
+import tork_docker.removal
 from tork_docker.engine import EngineError, open_engine
 from tork_docker.runtime import DockerRuntime, open_docker
 from tork_docker.settings import DockerSettings
@@ -139,8 +141,16 @@ async def test_tasks_never_share_the_hosts_network(network: str, engine: TestEng
 
 
 async def test_an_engine_that_goes_away_fails_the_task_and_is_not_healthy(
-    engine: TestEngine, tmp_path: Path, run: Run, log: CollectedLog
+    engine: TestEngine,
+    tmp_path: Path,
+    run: Run,
+    log: CollectedLog,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    async def left() -> list[str]:
+        return engine.docker("ps", "-aq", "--filter", "label=tork.node").split()
+
+    monkeypatch.setattr(tork_docker.removal, "RETRY", 0.2)
     async with (
         open_proxy(engine.host, tmp_path) as (proxy, host),
         open_docker(_settings(host, tmp_path), Environment()) as runtime,
@@ -162,7 +172,7 @@ async def test_an_engine_that_goes_away_fails_the_task_and_is_not_healthy(
         # What could not be removed is removed when the engine is back.
         (tmp_path / "moved.sock").rename(path)
         assert await runtime.health() is None
-        assert not engine.docker("ps", "-aq", "--filter", "label=tork.node").split()
+        await eventually(left, operator.not_, within=30)
 
 
 async def test_an_engine_that_does_not_answer_is_not_waited_for_for_ever(
@@ -195,7 +205,28 @@ async def test_an_engine_that_falls_silent_before_a_task_is_started_is_not_waite
         proxy.silent_from = None
         proxy.silent.clear()
         monkeypatch.setattr(tork_docker.engine, "_ANSWER", 30)
-        assert await runtime.health() is None
+
+
+async def test_what_cannot_be_removed_is_no_reason_to_call_the_engine_away(
+    engine: TestEngine, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removing = asyncio.Event()
+
+    async def hang(_: object, name: str) -> None:
+        removing.set()
+        await asyncio.Event().wait()
+
+    async def refuse(_: object, name: str) -> None:
+        raise EngineError(500, "device or resource busy")
+
+    monkeypatch.setattr(tork_docker.removal, "RETRY", 0.1)
+    async with open_docker(_settings(engine.host, tmp_path), Environment()) as runtime:
+        with monkeypatch.context() as patch:
+            patch.setattr(tork_docker.engine.Engine, "remove", refuse)
+            await run(runtime, "true")
+            patch.setattr(tork_docker.engine.Engine, "remove", hang)
+            await soon(removing.wait(), within=20)
+            assert await soon(runtime.health(), within=5) is None
 
 
 async def test_the_version_of_the_api_is_the_newest_that_both_speak(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from tork_docker.engine import Engine, EngineError, uncut
 
 _log = structlog.get_logger(__name__)
+
+RETRY = 5.0
+"""Seconds after which it is tried again to remove what could not be."""
 
 
 class Removals:
@@ -27,6 +32,12 @@ class Removals:
         """Try once more what could not be removed; may be cancelled, and tried again."""
         for name, kind in list(self._left.items()):
             await self._remove(name, kind)
+
+    async def keep_trying(self) -> None:
+        """Try again now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(RETRY)
+            await self.again()
 
     @property
     def complete(self) -> bool:

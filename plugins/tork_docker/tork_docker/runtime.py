@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -23,13 +24,10 @@ from tork_docker.volumes import Volumes
 class DockerRuntime:
     """Runs each task in a container of its own."""
 
-    def __init__(
-        self, engine: Engine, attempts: Attempts, volumes: Volumes, removals: Removals
-    ) -> None:
+    def __init__(self, engine: Engine, attempts: Attempts, volumes: Volumes) -> None:
         self._engine = engine
         self._attempts = attempts
         self._volumes = volumes
-        self._removals = removals
 
     def volumes(self, execution: Execution) -> AbstractAsyncContextManager[Mapping[str, str]]:
         """Make the volumes that a task shares with its pre and post tasks."""
@@ -51,7 +49,6 @@ class DockerRuntime:
             await self._engine.ping()
         except EngineError as error:
             return error.message
-        await self._removals.again()
         return None
 
 
@@ -76,5 +73,10 @@ async def open_docker(
             ground = Ground(node, settings.network, settings.pids_limit)
             pulls = Pulls(engine, settings.pull_timeout)
             attempts = Attempts(engine, ground, pulls, removals)
-            yield DockerRuntime(engine, attempts, Volumes(engine.url, removals), removals)
+            trying = asyncio.create_task(removals.keep_trying(), name="docker removals")
+            try:
+                yield DockerRuntime(engine, attempts, Volumes(engine.url, removals))
+            finally:
+                trying.cancel()
+                await asyncio.wait([trying])
             await removals.again()
