@@ -198,6 +198,6 @@ def test_ten_thousand_tasks_are_read():
 
 @pytest.mark.parametrize("pattern", ["[", "{", '{"a":', "[1,", '"', "\\", "-", " ", "1", '"a":'])
 def test_no_repetition_of_a_megabyte_costs_more_than_a_second(pattern: str):
-    began = time.perf_counter()
+    began = time.process_time()
     refusal(pattern * ((MAX_BYTES - 1) // len(pattern)))
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1

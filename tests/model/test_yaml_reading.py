@@ -487,9 +487,9 @@ def laughs(levels: int, each: int, form: str) -> str:
 
 @pytest.mark.parametrize("form", ["{alias}", "{{k{n}: {alias}}}", "[[{alias}]]"])
 def test_aliases_of_aliases_are_refused_before_they_cost_anything(form: str):
-    began = time.perf_counter()
+    began = time.process_time()
     assert "the job is too big: more than 100,000 values" in refusal(laughs(40, 9, form))
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_merges_of_merges_are_counted_as_well():
@@ -523,6 +523,6 @@ def test_more_values_than_the_cap_are_refused():
     ["[", "{", "- ", "? ", "{{ ", "a: ", '"', "!!a ", "&a ", "%TAG !a! b\n", "- - ", "[{", "|\n"],
 )
 def test_no_repetition_of_a_megabyte_costs_more_than_a_second(pattern: str):
-    began = time.perf_counter()
+    began = time.process_time()
     refusal(pattern * ((MAX_BYTES - 1) // len(pattern)))
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
