@@ -130,6 +130,19 @@ async def test_another_programs_database_is_refused_and_left_as_it_is(path: Path
         assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("bookmarks",)]
 
 
+async def test_a_file_that_is_damaged_where_opening_reads_it_is_refused(path: Path) -> None:
+    await opened(path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_sequence'"
+        ).fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    await refused(path, str(path), "it is damaged; put a backup in its place")
+
+
 async def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
     await opened(path)
     with contextlib.closing(sqlite3.connect(path)) as connection:

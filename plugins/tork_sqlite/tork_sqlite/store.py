@@ -57,10 +57,9 @@ async def open_store(path: str, environment: Environment) -> AsyncGenerator[Sqli
     database = _resolved(path)
     with contextlib.ExitStack() as stack:
         stack.enter_context(locked(database))
-        connections = await asyncio.to_thread(_connect, database)
+        connections, positions = await asyncio.to_thread(_connect, database)
         for connection in connections:
             stack.callback(connection.close)
-        positions = Positions.of(connections[0])
         async with contextlib.AsyncExitStack() as threads:
             writer = Writer(connections[0], database)
             threads.push_async_callback(writer.close)
@@ -95,8 +94,11 @@ def _resolved(path: str) -> Path:
     return database
 
 
-def _connect(database: Path) -> list[sqlite3.Connection]:
-    """Open the connections: one that writes, and two that read."""
+def _connect(database: Path) -> tuple[list[sqlite3.Connection], Positions]:
+    """Open the connections, one that writes and two that read; and see which positions are given.
+
+    Raises UsageError.
+    """
     try:
         # What jobs hold is nobody else's to read; SQLite gives the files beside it the same mode.
         os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -115,13 +117,14 @@ def _connect(database: Path) -> list[sqlite3.Connection]:
                     "the database on a local disk"
                 )
             migrate(writer, database)
+            positions = Positions.of(writer)
             readers = [_connection(database, opened) for _ in range(2)]
             for reader in readers:
                 reader.execute("PRAGMA query_only = ON")
         except sqlite3.Error as error:
             raise unusable(database, error) from error
         opened.pop_all()
-    return [writer, *readers]
+    return [writer, *readers], positions
 
 
 def _connection(database: Path, opened: contextlib.ExitStack) -> sqlite3.Connection:
