@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tork_sqlite import reading
 from tork_sqlite.datastore import SqliteDatastore
-from tork_sqlite.spec_cache import TASK, SpecCache
+from tork_sqlite.spec_cache import JOB, TASK, SpecCache
 from tork_sqlite.store import SqliteStore
 
 from tork_core.model.spec import JobSpec, TaskSpec
@@ -16,25 +16,27 @@ from tork_core.testing._datastore_base import new_job
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 SPEC = JobSpec(tasks=[TaskSpec(run="true")])
+SIZE = 100
+WEIGHT = JOB + TASK + SIZE
 
 
 def test_the_last_that_were_written_are_kept_as_far_as_there_is_room() -> None:
-    cache = SpecCache(room=10 * (TASK + 100))
+    cache = SpecCache(room=10 * WEIGHT)
     for number in range(100):
-        cache.put(str(number), CREATED, SPEC, 100)
+        cache.put(str(number), CREATED, SPEC, SIZE)
     kept = [number for number in range(100) if cache.get(str(number), CREATED) is not None]
     assert kept == list(range(90, 100))
-    cache.put("large", CREATED, SPEC, 5 * (TASK + 100) - TASK)
+    cache.put("large", CREATED, SPEC, 5 * WEIGHT - (JOB + TASK))
     kept = [number for number in range(100) if cache.get(str(number), CREATED) is not None]
     assert kept == list(range(95, 100))
     assert cache.get("large", CREATED) is SPEC
 
 
 def test_what_is_written_again_takes_its_place_once() -> None:
-    cache = SpecCache(room=2 * (TASK + 100))
-    cache.put("other", CREATED, SPEC, 100)
+    cache = SpecCache(room=2 * WEIGHT)
+    cache.put("other", CREATED, SPEC, SIZE)
     for _ in range(10):
-        cache.put("again", CREATED, SPEC, 100)
+        cache.put("again", CREATED, SPEC, SIZE)
     assert cache.get("other", CREATED) is not None
 
 

@@ -13,8 +13,8 @@ ROOM = 32 * 2**20
 written or read last. A job of many tasks is loaded as often as it has tasks, so it needs its place
 more than others."""
 
-TASK = 300
-"""Bytes that a task takes beside its texts."""
+JOB, TASK = 600, 300
+"""Bytes that a job, and each of its tasks, take beside their texts."""
 
 Key = tuple[JobId, datetime]
 
@@ -37,7 +37,7 @@ class SpecCache:
     def put(self, job_id: JobId, created_at: datetime, spec: JobSpec, size: int) -> None:
         """Keep a specification that has so many bytes when it is encoded."""
         key = (job_id, created_at)
-        size += TASK * len(spec.tasks)
+        size += JOB + TASK * len(spec.tasks)
         with self._lock:
             self._drop(key)
             self._specs[key] = spec, size
