@@ -11,6 +11,7 @@ from tork_memory.broker import MemoryBroker
 from tork_memory.datastore import MemoryDatastore
 
 from tests.coordinator.coordinator_stage import (
+    FailingDatastore,
     Hand,
     Stage,
     claim_of,
@@ -212,6 +213,20 @@ async def test_waiting_ends_with_the_job_and_not_before() -> None:
         await asyncio.sleep(60)
         assert not waiter.done()
         await hand.report(report_of(second, 2))
+        async with asyncio.timeout(0.5):
+            await waiter
+
+
+@virtual
+async def test_who_waits_for_long_looks_ever_more_seldom_and_hears_of_the_end_at_once() -> None:
+    async with open_all() as (stage, coordinator, hand, news):
+        await coordinator.submit(job("true"))
+        [message] = await hand.take()
+        datastore = FailingDatastore(stage.store)
+        waiter = asyncio.create_task(wait_for_end(news, datastore, message.job_id))
+        await asyncio.sleep(600)
+        assert 50 <= datastore.loads <= 70
+        await hand.report(report_of(message, 1))
         async with asyncio.timeout(0.5):
             await waiter
 

@@ -26,6 +26,9 @@ _decode = decoder(Notice)
 FALLBACK = 2.0
 """Seconds after which a follower looks for itself."""
 
+LONGEST_FALLBACK = 10.0
+"""Seconds after which, in the end, who waits for a job's end looks: thousands may wait for long."""
+
 LOG_PATIENCE = 10.0
 """Seconds that the end of a task is held back for the rest of its log."""
 
@@ -115,6 +118,7 @@ class News:
 
 async def wait_for_end(news: News, datastore: Datastore, job_id: JobId) -> None:
     """Return when the job has ended; raises NotFound if there is none of this id."""
+    patience = FALLBACK
     with news.watch(job_id) as watch:
         while True:
             view = (await datastore.load({job_id: ()})).views.get(job_id)
@@ -122,7 +126,8 @@ async def wait_for_end(news: News, datastore: Datastore, job_id: JobId) -> None:
                 raise NotFound(f"there is no job {job_id}")
             if view.job.state.ended:
                 return
-            await watch.end(FALLBACK)
+            await watch.end(patience)
+            patience = min(2 * patience, LONGEST_FALLBACK)
 
 
 async def follow(
