@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from tests.api.hostile import bomb
+from tork_core.api import service
+from tork_core.testing.waiting import eventually
 
 
 def _parsed(answer: bytes) -> tuple[int, dict[str, str], Any]:
@@ -198,3 +201,29 @@ async def test_connections_that_come_while_the_server_closes_do_not_hold_it_up(
         began = loop.time()
     assert loop.time() - began < 3
     await asyncio.gather(*connecting)
+
+
+async def test_large_jobs_that_would_wait_too_long_to_be_read_are_refused(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*given: Any) -> Any:
+        assert gate.wait(20)
+        return real(*given)
+
+    async def refused() -> list[tuple[int, Any]]:
+        return [task.result() for task in sending if task.done()]
+
+    gate, real = threading.Event(), service.read_submission
+    large = json.dumps({"description": "x" * 20_000, "tasks": [{"run": "true"}]})
+    monkeypatch.setattr(service, "read_submission", read)
+    monkeypatch.setattr(service, "MOST_READ", 3 * len(large))
+    sending = [
+        asyncio.create_task(api.call("POST", "/jobs", large, Content_Type="text/yaml"))
+        for _ in range(10)
+    ]
+    answers = await eventually(refused, lambda found: len(found) == 7, within=20)
+    assert {status for status, _ in answers} == {503}
+    assert all("too many large jobs" in answer["error"] for _, answer in answers)
+    gate.set()
+    assert sorted(status for status, _ in await asyncio.gather(*sending)) == [200] * 3 + [503] * 7
+    await api.submit(large)

@@ -19,7 +19,7 @@ from tork_core.api.accepting import read_submission
 from tork_core.coordinator.coordinator import Coordinator
 from tork_core.coordinator.following import MissingLog, News, follow, wait_for_end
 from tork_core.coordinator.requests import Accepted
-from tork_core.errors import Conflict, NotFound, Unavailable
+from tork_core.errors import Busy, Conflict, NotFound, Unavailable
 from tork_core.expressions import FunctionTable
 from tork_core.interfaces.broker import Broker, Depth
 from tork_core.interfaces.datastore import Datastore, JobPage, JobView, LogPage
@@ -39,6 +39,10 @@ T = TypeVar("T")
 
 LARGE = 4 * 1024
 """Bytes of a job above which reading it would hold up the loop for too long."""
+
+MOST_READ = 64 * 2**20
+"""Bytes of large jobs that may wait to be read; what comes then is refused. They come faster than
+they are read, and each would wait, and take its memory, for longer."""
 
 MANY = 200
 """Tasks of a job above which showing it would."""
@@ -82,6 +86,7 @@ class JobService:
         self._runtime_health = runtime_health
         # One thread: what is large waits for what is large, and for nothing else.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tork-large")
+        self._unread = 0
 
     def close(self) -> None:
         """End the thread for what is large."""
@@ -331,7 +336,13 @@ class JobService:
     async def _read(self, job: JobSpec | str | bytes, format: Format) -> JobSpec:
         if isinstance(job, JobSpec) or len(job) <= LARGE:
             return read_submission(job, format, self._functions)
-        return await self._aside(lambda: read_submission(job, format, self._functions))
+        if self._unread + len(job) > MOST_READ:
+            raise Busy("too many large jobs are being read already; try again shortly")
+        self._unread += len(job)
+        try:
+            return await self._aside(lambda: read_submission(job, format, self._functions))
+        finally:
+            self._unread -= len(job)
 
     async def _unserved(self, record: JobRecord) -> set[str]:
         """Return the queues in which tasks of a job wait though no worker serves them."""
