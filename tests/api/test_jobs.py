@@ -175,14 +175,17 @@ async def test_what_only_an_earlier_task_knows_as_a_secret_is_hidden_everywhere(
         "inputs: {plain: open-sesame}\n"
         "tasks:\n"
         "- {var: the_secret, run: 'echo -n simsa > $TORK_OUTPUT; echo -n labim >> $TORK_OUTPUT'}\n"
-        "- {run: 'true', env: {API_SECRET: '{{ inputs.plain }}'}}\n"
+        "- {var: out, run: 'echo -n abra > $TORK_OUTPUT; echo -n cadabra >> $TORK_OUTPUT'}\n"
+        "- run: 'true'\n"
+        "  env: {API_SECRET: '{{ inputs.plain }}', DB_PASSWORD: '{{ tasks.out }}'}\n"
         "- name: 'talks of {{ inputs.plain }} and {{ tasks.the_secret }}'\n"
-        "  env: {A: '{{ inputs.plain }}', B: '{{ tasks.the_secret }}'}\n"
-        "  run: echo $A $B; false\n"
+        "  env: {A: '{{ inputs.plain }}', B: '{{ tasks.the_secret }}', C: '{{ tasks.out }}'}\n"
+        "  run: echo $A $B $C; false\n"
     )
     for item in await shown_of(api, job["id"]):
         assert "open-sesame" not in json.dumps(item)
         assert "simsalabim" not in json.dumps(item)
+        assert "abracadabra" not in json.dumps(item)
         assert "[REDACTED]" in json.dumps(item)
 
 

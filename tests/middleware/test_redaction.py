@@ -230,6 +230,15 @@ def test_an_input_that_a_secret_variable_is_given_is_a_secret_everywhere() -> No
     assert values == ["hunter2", "sesame"]
 
 
+def test_an_output_that_a_secret_variable_is_given_is_a_secret() -> None:
+    tasks = [TaskSpec(run="x", env={"A_SECRET": "{{ tasks.v }}", "B": "{{ tasks.w }}"})]
+    context = ContextAnswer(job={}, tasks={"v": "hunter2", "w": "shown"})
+    shown = show_job(job(tasks=tasks, context=context, error="hunter2 shown"))
+    assert shown.error == f"{REDACTED} shown"
+    assert shown.context is not None
+    assert shown.context.tasks == {"v": REDACTED, "w": "shown"}
+
+
 def test_a_task_without_secrets_has_no_filter() -> None:
     context = TaskLogContext(job_id="j", task_id="t", attempt=1, env={"A": "b", "PASSWORD": "abc"})
     assert open_log(context) is None

@@ -2,9 +2,9 @@
 
 A secret is the value of a variable, an input, an option of a mount or a header whose name has
 SECRET, PASSWORD or ACCESS_KEY in it, in any case; a job's ``secrets`` and the passwords of
-registries too, and an input that such a variable is given as it is. It is hidden in its own
-field, and wherever it turns up in any other text of an answer, an event or a log. Ids and states,
-which the engine makes itself, are left alone.
+registries too, and an input or output that such a variable is given as it is. It is hidden in its
+own field, and wherever it turns up in any other text of an answer, an event or a log. Ids and
+states, which the engine makes itself, are left alone.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _WORDS = tuple(word.encode() for word in WORDS)
 _MAPS = frozenset({"env", "inputs", "opts", "headers"})
 """The fields in which a name can say that its value is a secret."""
 
-_AN_INPUT = re.compile(r"""\s*\{\{\s*inputs(?:\.(\w+)|\[(["'])(.+)\2\])\s*\}\}\s*""")
-"""A template that is an input and no more."""
+_PASSED = re.compile(r"""\s*\{\{\s*(inputs|tasks)(?:\.(\w+)|\[(["'])(.+)\3\])\s*\}\}\s*""")
+"""A template that is an input, or the output of a task, and no more."""
 
 _ENGINE_MADE = frozenset({"id", "job_id", "parent_id", "node_id"})
 """Fields that hold no text of a user's; a short secret could turn up in them by chance."""
@@ -75,7 +75,7 @@ def _own_values(job: JobSpec) -> list[str]:
     secrets = [*(job.secrets or {}).values()]
     secrets += [value for name, value in inputs.items() if is_secret_name(name)]
     secrets += [value for task in job.tasks for value in _named_secrets(task)]
-    secrets += _passed_on(job.tasks, inputs)
+    secrets += _passed_on(job.tasks, inputs=inputs)
     while len(_remembered) >= _MOST_REMEMBERED:
         del _remembered[next(iter(_remembered))]
     _remembered[id(job)] = job, secrets
@@ -86,17 +86,19 @@ _MOST_REMEMBERED = 64
 _remembered: dict[int, tuple[JobSpec, list[str]]] = {}
 
 
-def _passed_on(tasks: Iterable[TaskSpec], inputs: Mapping[str, str]) -> Iterator[str]:
-    """The inputs that are secrets by the names of the variables that they are given to.
+def _passed_on(specs: Iterable[TaskSpec], **values: Mapping[str, str]) -> Iterator[str]:
+    """The values that are secrets by the names of the variables that they are given to.
 
     Each would be known as one only once such a task is rendered, and to that task's log alone.
+    ``values`` are those of each namespace.
     """
-    for task in tasks if inputs else ():
-        for value in _named_secrets(task):
-            found = _AN_INPUT.fullmatch(value)
-            name = found and (found[1] or found[3])
-            if name and name in inputs:
-                yield inputs[name]
+    for task in specs:
+        for template in _named_secrets(task):
+            found = _PASSED.fullmatch(template)
+            if found is not None:
+                value = values.get(found[1], {}).get(found[2] or found[4])
+                if value is not None:
+                    yield value
 
 
 def _named_secrets(task: TaskSpec) -> Iterator[str]:
@@ -121,7 +123,9 @@ def _names_a_secret(struct: msgspec.Struct) -> bool:
 
 
 def _secrets_of(answer: JobAnswer) -> Secrets:
-    return Secrets([*_secrets_in(answer), *_passed_on(answer.tasks, answer.inputs or {})])
+    outputs = answer.context.tasks if answer.context is not None else {}
+    passed = _passed_on(answer.tasks, inputs=answer.inputs or {}, tasks=outputs)
+    return Secrets([*_secrets_in(answer), *passed])
 
 
 def _secrets_in(value: object) -> Iterator[str]:
