@@ -123,11 +123,13 @@ class TaskFailed(TorkError):
     """A task's own failure, as its runtime saw it.
 
     ``exit_code`` is the status of the main process (negative: the number of the signal that ended
-    it), ``log_tail`` the end of its log.
+    it), ``log_tail`` the end of its log. ``log_before`` is set by the worker: what stands before
+    that end, in which a secret may begin that is to be hidden.
     """
 
     def __init__(self, message: str, *, exit_code: int | None = None, log_tail: str = "") -> None:
         self.message = message
         self.exit_code = exit_code
         self.log_tail = log_tail
+        self.log_before = ""
         super().__init__(f"{message}\n{log_tail}" if log_tail else message)

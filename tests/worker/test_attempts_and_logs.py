@@ -323,6 +323,35 @@ async def test_an_error_carries_no_secret() -> None:
         assert "hunter2secret" not in (report.error or "")
 
 
+@virtual
+async def test_the_end_of_the_log_in_an_error_does_not_begin_with_half_a_secret() -> None:
+    async with open_scene(open_filter=hide("hunter2secret")) as scene:
+        for behind in range(4080, 4100):
+            report = await run(scene, f"die <hunter2secret{'x' * behind}")
+            text = (report.error or "").removeprefix("exit code 1\n").removesuffix("x" * 4080)
+            assert text.strip("x") in ("", ERASER, f"<{ERASER}"), behind
+        report = await run(scene, f"die {'hunter2secret' * 5000}")
+        assert set((report.error or "").split("\n", 1)[1].split(ERASER)) == {""}
+
+
+@virtual
+async def test_an_error_of_a_task_out_of_time_does_not_begin_with_half_a_secret() -> None:
+    async with open_scene(open_filter=hide("hunter2secret")) as scene:
+        task = TaskSpec(run=f"slowly hunter2secret{'x' * 4090} more", timeout="500ms")
+        report = await run(scene, task)
+        assert (report.error or "").split("\n") == ["timed out after 500ms", ERASER + "x" * 4090]
+
+
+@virtual
+async def test_a_log_that_is_cut_off_within_a_secret_does_not_show_its_beginning() -> None:
+    for limit in range(8, 26):
+        async with open_scene(open_filter=hide("hunter2secret"), log_limit=limit) as scene:
+            await run(scene, "die <hunter2secret><hunter2secret>")
+            log = scene.desk.log()
+            assert f"the log is cut off here, after {limit} bytes" in log
+            assert "hunt" not in log
+
+
 class Broken:
     """A plugin's filter with a fault."""
 

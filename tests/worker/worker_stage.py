@@ -23,6 +23,7 @@ from tork_core.dead_letters import DeadLetter
 from tork_core.errors import TaskFailed, Unavailable
 from tork_core.interfaces.broker import Consumer, Depth, Outgoing
 from tork_core.interfaces.environment import Environment
+from tork_core.interfaces.log_tail import LogTail
 from tork_core.interfaces.middleware import LogFilter, TaskLogContext
 from tork_core.interfaces.runtime import Execution, Start
 from tork_core.model.job import LogPart, TaskId
@@ -173,6 +174,12 @@ class ScriptedRuntime:
         match verb:
             case "fail":
                 raise TaskFailed(rest or "exit code 1", exit_code=1)
+            case "die":
+                tail = LogTail()
+                for piece in rest.split():
+                    tail.feed(piece.encode())
+                    await execution.log.write(piece.encode())
+                raise TaskFailed("exit code 1", exit_code=1, log_tail=tail.text())
             case "crash":
                 raise RuntimeError(rest)
             case "print":

@@ -132,7 +132,10 @@ class LogFilter(Protocol):
         ...
 
     def flush(self) -> str:
-        """Return what was held back; the log has ended."""
+        """Return what was held back: the log has ended.
+
+        Or it is cut off here, and what is returned is not shown; lines of the engine may follow.
+        """
         ...
 
 

@@ -106,17 +106,19 @@ class Attempts:
             _finish(log)
             raise
         except TaskFailed as error:
-            await self._fail(message, holding, log, str(error))
+            await self._fail(message, holding, log, error)
         except Exception as error:  # noqa: BLE001 -- a runtime's fault fails its task, not the slot
             with hiding(lambda text: self._shown_if_possible(text, message)):
                 _log.exception("runtime.failed", runtime=self._offer.name)
             text = f"runtime {self._offer.name}: {type(error).__name__}: {error}"
-            await self._fail(message, holding, log, text)
+            await self._fail(message, holding, log, TaskFailed(text))
 
-    async def _fail(self, message: TaskMessage, holding: Holding, log: TaskLog, error: str) -> None:
+    async def _fail(
+        self, message: TaskMessage, holding: Holding, log: TaskLog, error: TaskFailed
+    ) -> None:
         try:
             parts = await log.close()
-            shown = self._shown(error, message)
+            shown = self._shown_failure(error, message)
         except Exception as fault:  # noqa: BLE001 -- what a broken filter has not seen is not shown
             _log.exception("log_filter.failed")
             parts = await log.close()
@@ -141,10 +143,24 @@ class Attempts:
         """Remove what the attempts shared; none of them runs any more."""
         self._scratch.close()
 
-    def _shown(self, text: str, message: TaskMessage) -> str:
-        """Text about an attempt without what must not be seen; an error carries its log's end."""
+    def _shown_failure(self, error: TaskFailed, message: TaskMessage) -> str:
+        """Say why an attempt failed, with the end of its log, without what must not be seen.
+
+        The filter is told what stands before that end: a secret may have been cut in two.
+        """
+        text = self._shown(error.message, message)
+        if not error.log_tail:
+            return text
+        return f"{text}\n{self._shown(error.log_tail, message, before=error.log_before)}"
+
+    def _shown(self, text: str, message: TaskMessage, *, before: str = "") -> str:
+        """Text about an attempt without what must not be seen."""
         found = self._open_filter(_log_context(message))
-        return text if found is None else found.feed(text) + found.flush()
+        if found is None:
+            return text
+        if before:
+            found.feed(before)
+        return found.feed(text) + found.flush()
 
     def _shown_if_possible(self, text: str, message: TaskMessage) -> str:
         try:

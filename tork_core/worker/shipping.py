@@ -53,6 +53,8 @@ class TaskLog:
             self._decoder = _new_decoder("replace")
         self._append(self._decoder.decode(data, self._room < 0))
         if self._room < 0:
+            if self._filter is not None:
+                self._filter.flush()  # not shown: it may be the half of a secret
             self._append(f"\n[tork: the log is cut off here, after {self._limit} bytes]\n")
         if self._size >= PART_CHARACTERS:
             await self._shipper.ship(self)

@@ -123,7 +123,9 @@ async def _run(item: PreparedStep, when: float, timeout: str | None, log: Tailed
             return await item.start()
         return await _run_until(item, when, timeout, log)
     except TaskFailed as error:
-        raise item.step.failed(error) from error
+        failed = item.step.failed(error)
+        failed.log_before = log.tail.before()
+        raise failed from error
 
 
 async def _run_until(item: PreparedStep, when: float, timeout: str | None, log: TailedLog) -> str:
