@@ -180,6 +180,16 @@ async def test_the_engine_is_told_the_limits_and_keeps_the_task_in(
     assert labels["tork.attempt"] == "1"
 
 
+async def test_variables_and_arguments_that_are_too_long_are_named(
+    docker: DockerRuntime, run: Run, log: CollectedLog
+) -> None:
+    words = "the variables or arguments are too long"
+    with pytest.raises(TaskFailed, match=words):
+        await run(docker, "true", env={f"V{i}": "x" * 100_000 for i in range(40)})
+    with pytest.raises(TaskFailed, match=words):
+        await run(docker, TaskSpec(image=IMAGE, cmd=["echo", "x" * 140_000]))
+
+
 async def test_a_task_cannot_gain_rights_nor_fork_without_end(
     docker: DockerRuntime, run: Run, log: CollectedLog
 ) -> None:

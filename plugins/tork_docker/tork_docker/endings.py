@@ -14,11 +14,16 @@ from tork_docker.plan import script_words
 _INIT = re.compile(r"^\[(?:FATAL|WARN +) tini \(\d+\)\] exec (.+) failed: (.+)$", re.MULTILINE)
 """What the engine's init prints when it cannot execute a command."""
 _NOT_EXECUTED = (126, 127)
+_TOO_LONG = re.compile(r"exec \S+: argument list too long\s*")
+"""What a container prints that cannot even execute the engine's init."""
 _SIGNALLED = 128
+_TOO_LONG_WORDS = "the variables or arguments are too long: give long texts in files"
 
 
 def failure(task: TaskSpec, exit_code: int, state: Json, log_tail: str) -> TaskFailed:
     """Say how a task ended whose exit code is not nought; ``state`` is the engine's view of it."""
+    if _TOO_LONG.fullmatch(log_tail):
+        return TaskFailed(f'image "{task.image}": {_TOO_LONG_WORDS}')
     text = f"exit code {exit_code}"
     found = _INIT.search(log_tail) if exit_code in _NOT_EXECUTED else None
     if state.get("OOMKilled"):
@@ -41,16 +46,21 @@ def not_started(task: TaskSpec, error: EngineError) -> TaskFailed:
         return TaskFailed(error.message)
     text = error.message
     if "argument list too long" in text:
-        text = "the variables and arguments are too long together: give long texts in files"
+        text = _TOO_LONG_WORDS
     elif "No command specified" in text:
         text = "nothing to run: it has no command of its own; write run, cmd or entrypoint"
     elif "bind source path does not exist" in text:
         text = f"volumes: the engine cannot see the worker's folders; see --temp-dir ({text})"
     elif "error mounting" in text and task.volumes:
         return TaskFailed(f'volumes: the image "{task.image}" has no room for one: {text}')
-    elif "memory limit" in text or "CPUs" in text:
+    elif is_about_limits(error):
         text = f"limits: {text}"
     return TaskFailed(f'image "{task.image}": {text}')
+
+
+def is_about_limits(error: EngineError) -> bool:
+    """Whether the engine says that limits cannot be."""
+    return "memory limit" in error.message or "CPUs" in error.message
 
 
 def _memory(task: TaskSpec) -> str:
