@@ -180,6 +180,20 @@ async def test_the_engine_is_told_the_limits_and_keeps_the_task_in(
     assert labels["tork.attempt"] == "1"
 
 
+async def test_a_thousandth_of_a_cpu_is_a_limit_too(
+    docker: DockerRuntime, tmp_path: Path, engine: TestEngine
+) -> None:
+    for cpus, share in ((".001", 1_000), (".0099", 9_900)):
+        task = TaskSpec(image=IMAGE, cmd=["true"], limits=LimitsSpec(cpus=cpus))
+        async with docker.prepare(make_execution(task, tmp_path, task_id="slow")) as start:
+            [name] = engine.docker("ps", "-aq", "--filter", "label=tork.task=slow").split()
+            [found] = json.loads(engine.docker("inspect", name))
+            if share > 1_000:
+                await start()
+        assert found["HostConfig"]["CpuQuota"] == share
+        assert found["HostConfig"]["CpuPeriod"] == 1_000_000
+
+
 async def test_variables_and_arguments_that_are_too_long_are_named(
     docker: DockerRuntime, run: Run, log: CollectedLog
 ) -> None:

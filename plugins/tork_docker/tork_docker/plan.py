@@ -23,6 +23,11 @@ LABEL_NODE = "tork.node"
 _LONGEST_VARIABLE = 128 * 1024 - 1
 """Bytes of one ``NAME=value`` that Linux takes (MAX_ARG_STRLEN, with pages of 4 KiB)."""
 
+_FEWEST_NANO_CPUS = 0.01
+"""Of fewer the kernel takes no share of the engine's own period, which would be under 1 ms."""
+_LONGEST_PERIOD = 1_000_000
+"""Microseconds. A thousandth of it is the smallest share there is."""
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -58,7 +63,7 @@ class Ground:
                 "PidsLimit": self.pids_limit,
                 "Init": True,
                 "LogConfig": {"Type": "none"},
-                **_limits(execution.task.limits),
+                **limits_of(execution.task.limits),
                 **mounts_of(execution.volumes, self.labels(execution)),
             },
         }
@@ -112,16 +117,23 @@ def _variable(name: str, value: str) -> str:
     return text
 
 
-def _limits(limits: LimitsSpec | None) -> dict[str, int]:
+def limits_of(limits: LimitsSpec | None) -> dict[str, int]:
+    """Return what the engine is told of limits. Raises TaskFailed if they are none."""
     found: dict[str, int] = {}
     if limits is None:
         return found
     try:
         if limits.cpus is not None:
-            found["NanoCpus"] = round(parse_cpus(limits.cpus) * 10**9)
+            found.update(_cpus(parse_cpus(limits.cpus)))
         if limits.memory is not None:
             # No swap beside it: a limit is one number.
             found["Memory"] = found["MemorySwap"] = parse_memory(limits.memory)
     except ValueError as error:
         raise TaskFailed(f"limits: {error}") from error
     return found
+
+
+def _cpus(cpus: float) -> dict[str, int]:
+    if cpus < _FEWEST_NANO_CPUS:
+        return {"CpuPeriod": _LONGEST_PERIOD, "CpuQuota": round(cpus * _LONGEST_PERIOD)}
+    return {"NanoCpus": round(cpus * 10**9)}
