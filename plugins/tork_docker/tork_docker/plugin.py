@@ -9,6 +9,7 @@ from tork_core.hookspecs import hookimpl
 from tork_core.interfaces.environment import Environment
 from tork_core.interfaces.provider import RuntimeProvider
 from tork_core.interfaces.runtime import Runtime
+from tork_core.model.spec import LimitsSpec
 from tork_docker.settings import DockerSettings
 
 
@@ -18,6 +19,12 @@ async def _open(settings: DockerSettings, environment: Environment) -> AsyncGene
 
     async with open_docker(settings, environment) as runtime:
         yield runtime
+
+
+def _check_limits(settings: DockerSettings, limits: LimitsSpec) -> str | None:
+    from tork_docker.limits import why_not
+
+    return why_not(settings, limits)
 
 
 @hookimpl
@@ -32,5 +39,6 @@ def tork_runtimes() -> Iterable[RuntimeProvider]:
             honours=frozenset(
                 {"image", "run", "cmd", "entrypoint", "env", "limits", "registry", "volumes"}
             ),
+            check_limits=_check_limits,
         )
     ]
