@@ -50,6 +50,9 @@ def test_every_line_of_a_secret_is_one_but_for_short_lines() -> None:
     [
         lambda s: quote(s),
         lambda s: quote(s, safe=""),
+        lambda s: quote(s, safe="!'()*"),  # encodeURIComponent
+        lambda s: quote(s, safe="!'()*;,/?:@&=+$#"),  # encodeURI
+        lambda s: quote_plus(s, safe="*"),  # URLSearchParams
         lambda s: quote(s, safe="").lower(),
         quote_plus,
         lambda s: json.dumps(s)[1:-1],
@@ -57,7 +60,7 @@ def test_every_line_of_a_secret_is_one_but_for_short_lines() -> None:
     ],
 )
 def test_a_secret_is_hidden_in_urls_and_json(encode) -> None:
-    secret = 'Pa"ss/w rd+&é\n2'.replace("P", "p")
+    secret = 'Pa"ss/w rd+&é!(o)*\n2'.replace("P", "p")
     assert Secrets([secret]).hide(f"x={encode(secret)}&y") == f"x={REDACTED}&y"
 
 

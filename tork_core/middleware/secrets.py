@@ -157,9 +157,18 @@ def _literal_forms(value: str) -> Iterator[str]:
         yield json.dumps(text)[1:-1]
         yield json.dumps(text, ensure_ascii=False)[1:-1]
         yield from _quoted_forms(text)
-    for encoded in (quote(value, safe=""), quote(value), quote_plus(value)):
+    for encoded in _url_forms(value):
         yield encoded
         yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)
+
+
+def _url_forms(value: str) -> Iterator[str]:
+    """Yield a value as URLs and forms have it: what is left as it is differs, with Python and curl,
+    with JavaScript's encodeURIComponent and encodeURI, with what sends a page's form."""
+    for unchanged in ("", "/", "!'()*", "!'()*;,/?:@&=+$#"):
+        yield quote(value, safe=unchanged)
+    for unchanged in ("", "*"):
+        yield quote_plus(value, safe=unchanged)
 
 
 def _quoted_forms(text: str) -> Iterator[str]:
