@@ -157,7 +157,8 @@ REFUSED = {
     ),
     "a quoted number": (
         '{"tasks": [{"run": "x", "priority": "5"}]}',
-        'line 1, column 37: $.tasks[0].priority: expected a whole number, found the text "5"',
+        'line 1, column 37: $.tasks[0].priority: expected a whole number, found the text "5"; '
+        "write one such as 5",
     ),
 }
 

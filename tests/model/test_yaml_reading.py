@@ -343,11 +343,13 @@ REFUSED = {
     ),
     "text where a list is expected": (
         "tasks:\n- cmd: echo\n",
-        "line 2, column 8: $.tasks[0].cmd: expected a list, found text; begin each item with -",
+        "line 2, column 8: $.tasks[0].cmd: expected a list, found text; "
+        "write [a, b], or each item after a -",
     ),
     "a mapping where a list is expected": (
         "tasks:\n  run: x\n",
-        "line 2, column 3: $.tasks: expected a list, found a mapping; begin each item with -",
+        "line 2, column 3: $.tasks: expected a list, found a mapping; "
+        "write [a, b], or each item after a -",
     ),
     "a list where text is expected": (
         "tasks:\n- run: [x]\n",
@@ -377,19 +379,23 @@ REFUSED = {
     ),
     "quoted numbers": (
         "tasks:\n- run: x\n  priority: '5'\n",
-        'line 3, column 13: $.tasks[0].priority: expected a whole number, found the text "5"',
+        'line 3, column 13: $.tasks[0].priority: expected a whole number, found the text "5"; '
+        "write one such as 5",
     ),
     "an octal number": (
         "tasks:\n- run: x\n  priority: 07\n",
-        'line 3, column 13: $.tasks[0].priority: expected a whole number, found the text "07"',
+        'line 3, column 13: $.tasks[0].priority: expected a whole number, found the text "07"; '
+        "write one such as 5",
     ),
     "a fraction": (
         "tasks:\n- run: x\n  priority: 5.0\n",
-        "line 3, column 13: $.tasks[0].priority: expected a whole number, found 5.0",
+        "line 3, column 13: $.tasks[0].priority: expected a whole number, found 5.0; "
+        "write one such as 5",
     ),
     "a huge number": (
         f"tasks:\n- run: x\n  priority: {'9' * 19}\n",
-        f"line 3, column 13: $.tasks[0].priority: expected a whole number, found {'9' * 19}",
+        f"line 3, column 13: $.tasks[0].priority: expected a whole number, found {'9' * 19}; "
+        "write one such as 5",
     ),
     "yes where true is meant": (
         "tasks:\n- subjob: {detached: yes, tasks: []}\n",

@@ -62,21 +62,28 @@ class _Shape(Protocol):
 class _Text:
     """Takes the scalar as written, numbers and booleans too."""
 
+    def __init__(self, hint: str = "") -> None:
+        self._hint = hint
+
     def read(self, node: Node, path: Path, problems: _Problems) -> str | None:
         if not isinstance(node, Scalar):
-            problems.expected("text", node, path)
+            problems.expected("text", node, path, self._hint)
             return None
         return None if node.kind is Kind.NULL else node.text
 
 
 class _Whole:
+    def __init__(self, hint: str = "") -> None:
+        self._hint = hint
+
     def read(self, node: Node, path: Path, problems: _Problems) -> int | None:
         if isinstance(node, Scalar):
             if node.kind is Kind.NULL:
                 return None
             if node.kind is Kind.NUMBER and _WHOLE.fullmatch(node.text):
                 return int(node.text)
-        problems.add(path, f"expected a whole number, found {_shown(node)}", node.offset)
+        what = f"expected a whole number, found {_shown(node)}{self._hint}"
+        problems.add(path, what, node.offset)
         return None
 
 
@@ -110,7 +117,7 @@ class _List:
         if isinstance(node, Scalar) and node.kind is Kind.NULL:
             return None
         if not isinstance(node, Sequence):
-            problems.expected("a list", node, path, "; begin each item with -")
+            problems.expected("a list", node, path, "; write [a, b], or each item after a -")
             return None
         read = self._item.read
         items = [read(item, (*path, i), problems) for i, item in enumerate(node.items)]
@@ -190,6 +197,17 @@ class _StructShape:
 
 _TEXT = _Text()
 
+_EXAMPLES = {
+    "cpus": ".5 or 2",
+    "memory": "10m or 2g",
+    "timeout": "300ms, 45m or 1h30m",
+    "initialDelay": "300ms, 45m or 1h30m",
+    "after": "300ms, 45m or 1h30m",
+    "limit": "3",
+    "priority": "5",
+}
+"""What may be written in fields of a form of their own, by their names."""
+
 
 @cache
 def _struct_shape(cls: type[msgspec.Struct]) -> _StructShape:
@@ -206,16 +224,19 @@ def _fill(
     known: dict[type, _StructShape],
 ) -> None:
     for field in info.fields:
-        shape.fields[field.encode_name] = _Field(
-            field.name, _shape_of(field.type, known), field.required
-        )
+        name, example = field.encode_name, _EXAMPLES.get(field.encode_name)
+        hint = f"; write one such as {example}" if example else ""
+        shape.fields[name] = _Field(field.name, _shape_of(field.type, known, hint), field.required)
 
 
-def _shape_of(info: msgspec.inspect.Type, known: dict[type, _StructShape]) -> _Shape:
+def _shape_of(
+    info: msgspec.inspect.Type, known: dict[type, _StructShape], hint: str = ""
+) -> _Shape:
+    """Return the shape of a type; ``hint`` ends what is said of a text or a number that is none."""
     match info:
         case msgspec.inspect.UnionType(types=types):
             (info,) = (one for one in types if not isinstance(one, msgspec.inspect.NoneType))
-            return _shape_of(info, known)
+            return _shape_of(info, known, hint)
         case msgspec.inspect.StructType(cls=cls):
             if cls not in known:
                 known[cls] = _StructShape(cls)
@@ -226,14 +247,14 @@ def _shape_of(info: msgspec.inspect.Type, known: dict[type, _StructShape]) -> _S
         case msgspec.inspect.DictType():
             return _TextMap()
         case msgspec.inspect.IntType():
-            return _Whole()
+            return _Whole(hint)
         case msgspec.inspect.FloatType():
             return _Number()
         case msgspec.inspect.BoolType():
             return _Flag()
         case _:
             assert isinstance(info, msgspec.inspect.StrType), info
-            return _TEXT
+            return _Text(hint)
 
 
 def _construct(cls: type[msgspec.Struct], values: dict[str, object]) -> msgspec.Struct:
