@@ -221,7 +221,8 @@ _STATUSES = """
 | 1 | it did not work: the job failed, a file is wrong, the server is away or refuses |
 | 2 | the command line or a setting is wrong: the same again would end the same |
 | 130 | interrupted by Ctrl-C, or, of a server, by the second one |
-| 143 | of a server: ended at once by a second SIGTERM |
+| 143 | ended by SIGTERM, or, of a server, at once by the second one |
+| 129 | the same of a closed terminal (SIGHUP) |
 
 ## Exit codes of tasks
 

@@ -97,12 +97,24 @@ def test_sigint_shows_the_end_to_people_too(tork_exec: Exec) -> None:
     assert run.err == ""
 
 
-def test_sigterm_cancels_too_and_is_status_143(tork_exec: Exec) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_cancel_too_and_are_the_status(tork_exec: Exec, number: int) -> None:
     run = tork_exec.start(marked(SLEEP, tork_exec), "--json")
     run.see("begun")
-    run.send(signal.SIGTERM)
-    assert run.end() == 143
+    run.send(number)
+    assert run.end() == 128 + number
     assert run.json()["state"] == "CANCELLED"
+
+
+def test_a_closed_terminal_is_nothing_to_a_run_under_nohup(tork_exec: Exec) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run = tork_exec.start(marked("tasks: [{run: 'echo begun; sleep 1'}]", tork_exec))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    run.see("begun")
+    run.send(signal.SIGHUP)
+    assert run.end() == 0
 
 
 def test_a_task_that_ignores_its_end_is_killed_after_the_grace(tork_exec: Exec) -> None:

@@ -122,7 +122,7 @@ def test_it_says_where_it_listens_and_what_it_serves(start: Start) -> None:
     assert '"http.request"' in server.log.read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_lets_running_tasks_finish_while_the_api_answers(
     start: Start, tmp_path: Path, number: int
 ) -> None:

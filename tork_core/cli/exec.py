@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-import signal
 import sys
 from collections.abc import Mapping
 from io import TextIOWrapper
@@ -19,6 +18,7 @@ from tork_core.api.accepting import read_submission
 from tork_core.cli.job_file import read_inputs, read_job_file
 from tork_core.cli.options import Setup, configured_command
 from tork_core.cli.progress import Progress
+from tork_core.cli.signals import asking_to_end
 from tork_core.cli.terminal import cell
 from tork_core.cli.waiting import queue_of
 from tork_core.engine import Engine
@@ -60,6 +60,7 @@ Exit status:
   1    it did not (failed, cancelled, refused)
   2    the command line or a setting is wrong
   130  interrupted (Ctrl-C cancels the job and stops its tasks)
+  143  ended by SIGTERM, or 129 by a closed terminal, which do the same
 """
 
 
@@ -146,7 +147,7 @@ class _Run:
             self.signal = self.signal or number
 
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in asking_to_end():
             loop.add_signal_handler(number, stop, number)
         engine = Engine(configuration=configuration, registry=setup.registry)
         async with engine, asyncio.TaskGroup() as group:

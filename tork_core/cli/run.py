@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import signal
 import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -18,6 +17,7 @@ from tork_core.api.listening import open_sockets, url_of
 from tork_core.api.server import serve
 from tork_core.cli import collector
 from tork_core.cli.options import Setup, configured_command
+from tork_core.cli.signals import asking_to_end
 from tork_core.engine import Engine, Role
 from tork_core.errors import TorkError
 from tork_core.settings.core import (
@@ -39,8 +39,9 @@ _OPEN_FILES = 65_536
 HELP = """\
 Run a server: a coordinator with the API, a worker, or both in one process.
 
-SIGTERM or Ctrl-C ends it in good order: no new tasks are taken, those that run may finish within
-the grace period (--worker-grace) and are handed back after it. A second signal ends it at once.
+SIGTERM, Ctrl-C or a closed terminal ends it in good order: no new tasks are taken, those that run
+may finish within the grace period (--worker-grace) and are handed back after it. A second signal
+ends it at once.
 """
 
 _EXIT = """\
@@ -206,7 +207,7 @@ class _Server:
                 me.cancel()
 
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in asking_to_end():
             loop.add_signal_handler(number, hear, number)
         return told
 
