@@ -204,6 +204,23 @@ async def test_variables_and_arguments_that_are_too_long_are_named(
         await run(docker, TaskSpec(image=IMAGE, cmd=["echo", "x" * 140_000]))
 
 
+async def test_a_script_that_signals_its_own_group_is_not_taken_for_a_stopped_one(
+    docker: DockerRuntime, tmp_path: Path
+) -> None:
+    script = 'trap "" TERM; sleep 60 & kill 0; printf x > $TORK_OUTPUT; {}'
+    for end, grace in (("exit 0", 1.0), ("(sleep .2; kill 0; sleep 60) & exit 0", 2.0)):
+        task = TaskSpec(image=IMAGE, run=script.format(end))
+        async with docker.prepare(make_execution(task, tmp_path, grace=grace)) as start:
+            assert await soon(start(), within=20) == "x"
+
+
+async def test_an_output_that_may_not_be_read_is_said(docker: DockerRuntime, run: Run) -> None:
+    script = "echo x > $TORK_OUTPUT; chmod 0 $TORK_OUTPUT"
+    with pytest.raises(TaskFailed, match=r"the output cannot be read: .* permission"):
+        await run(docker, TaskSpec(image=DECLARED, run=script))
+    assert await run(docker, TaskSpec(image=IMAGE, run=script)) == "x\n"  # as root it may
+
+
 async def test_a_task_cannot_gain_rights_nor_fork_without_end(
     docker: DockerRuntime, run: Run, log: CollectedLog
 ) -> None:

@@ -149,7 +149,7 @@ class Attempts:
         answer = Answer(execution.output_limit) if by_keeper else None
         config = self._ground.config(execution)
         if answer is not None:
-            config = keeper_config(config, task, answer, execution.output_limit)
+            config = keeper_config(config, execution, answer)
         else:
             config.update(own_words(task))
         name = f"tork-{secrets.token_hex(12)}"

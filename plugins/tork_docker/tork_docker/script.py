@@ -8,7 +8,8 @@ out of it, the engine mounts its file system and starts a process: a tenth of a 
 - Both streams of the script go into one named pipe, so that their order is kept. When the script
   has ended and something in the background holds that pipe, it is given a second and then killed.
 - The engine's ``init`` is process 1 and hands SIGTERM to the whole group. The keeper outlives it
-  and waits for what is left of the group: who asked it to stop also ends it, with SIGKILL.
+  and waits for what is left of the group, for as long as the grace: who asked it to stop ends it by
+  then, with SIGKILL. A script may also have sent the signal itself (``kill 0``), and nobody comes.
 - The shell itself says nothing in the log (``Terminated``, if it is stopped before the script
   starts); what its tools complain of is seen there.
 - ``/tork`` is a file system of its own, in memory, that every user may write to: so a script can
@@ -18,11 +19,12 @@ out of it, the engine mounts its file system and starts a process: a tenth of a 
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping
 
 from tork_core.errors import TaskFailed
-from tork_core.model.spec import TaskSpec
+from tork_core.interfaces.runtime import Execution
 from tork_docker.plan import script_words
 
 _DRAIN = 1
@@ -36,8 +38,8 @@ for _tork_tool in cat chmod head mkfifo; do
 done
 {{ (umask 0; head -c "$1" >/tork/script 2>&3 && chmod 755 /tork/script 2>&3 && : >/tork/output &&
     mkfifo /tork/log 2>&3) || exit 125; }} 3>&2 2>/dev/null
-_tork_limit=$2 _tork_mark=$3
-shift 3
+_tork_limit=$2 _tork_mark=$3 _tork_grace=$4 _tork_drain={_DRAIN}
+shift 4
 [ -z "$_tork_stopped" ] || exit 143
 exec 3>&2 2>/dev/null
 case $1 in
@@ -48,10 +50,9 @@ esac || {{ printf %s "$_tork_mark"i >&3; exit 127; }}
 _tork_cat=$!
 (exec "$@" </dev/null >/tork/log 2>&1 3>&-)
 _tork_status=$?
-if [ -z "$_tork_stopped" ]; then
-    trap _tork_late=1 ALRM
-    (trap - TERM; sleep {_DRAIN}; kill -ALRM $$) </dev/null >/dev/null 3>&- &
-fi
+[ -z "$_tork_stopped" ] || _tork_drain=$_tork_grace
+trap _tork_late=1 ALRM
+(trap '' TERM; sleep $_tork_drain; kill -ALRM $$) </dev/null >/dev/null 3>&- &
 while wait $_tork_cat; [ $? -gt 128 ] && kill -0 $_tork_cat; do
     [ -z "$_tork_late" ] || for _tork_pid in /proc/[0-9]*; do
         case ${{_tork_pid#/proc/}} in
@@ -63,6 +64,7 @@ done
 if [ $_tork_status -ne 0 ]; then
     exit $_tork_status
 elif [ -f /tork/output ] && [ ! -L /tork/output ]; then
+    true </tork/output || {{ printf %s "$_tork_mark"r >&3; exit 0; }}
     printf %s "$_tork_mark"f >&3
     head -c "$_tork_limit" /tork/output >&3
 elif [ -e /tork/output ] || [ -L /tork/output ]; then
@@ -70,7 +72,7 @@ elif [ -e /tork/output ] || [ -L /tork/output ]; then
 fi
 """
 """Called with the script's length in bytes, the most bytes to give back, a mark that says where
-they begin, and the command line that runs the script."""
+they begin, the seconds of grace, and the command line that runs the script."""
 
 _INIT = b"[FATAL tini "
 """How the engine's init begins when it cannot execute a command."""
@@ -79,17 +81,19 @@ _SIZE = "64m"
 
 
 def keeper_config(
-    config: Mapping[str, object], task: TaskSpec, answer: Answer, output_limit: int
+    config: Mapping[str, object], execution: Execution, answer: Answer
 ) -> dict[str, object]:
     """Return the description of a container whose keeper runs a task's script."""
+    task = execution.task
     host, env = config["HostConfig"], config["Env"]
     assert isinstance(host, dict)
     assert isinstance(env, list)
     tmpfs = f"rw,exec,nosuid,nodev,mode=0777,size={_SIZE}"
-    numbers = (str(len((task.run or "").encode())), str(output_limit + 1))
+    length, most = str(len((task.run or "").encode())), str(execution.output_limit + 1)
+    grace = str(max(_DRAIN, math.ceil(execution.grace)))
     return {
         **config,
-        "Entrypoint": ["sh", "-c", KEEPER, "tork", *numbers, answer.mark],
+        "Entrypoint": ["sh", "-c", KEEPER, "tork", length, most, answer.mark, grace],
         "Cmd": script_words(task),
         "Env": [*env, "TINI_KILL_PROCESS_GROUP=1"],
         "OpenStdin": True,
@@ -151,9 +155,11 @@ class Answer:
         return b"" if self.no_shell else log
 
     def output(self) -> str:
-        """Return the output. Raises TaskFailed if it is too long, or was no plain file."""
+        """Return the output. Raises TaskFailed if it is too long, or was no file to be read."""
         if self._data[:1] == b"n":
             raise TaskFailed("the output cannot be read: it is not a regular file any more")
+        if self._data[:1] == b"r":
+            raise TaskFailed("the output cannot be read: the task has taken the permission away")
         return text_of(self._data[1:], self._limit)
 
 
