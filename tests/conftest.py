@@ -43,6 +43,7 @@ _OF_THE_HOST = {"docker", "docs/test_pages.py", "examples", "runtime", "trouble"
 """Folders and files of tests that use what a host has once: an engine's networks, cgroups."""
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests one process has to run when several run them, as with ``-n 2``.
 
