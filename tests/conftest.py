@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -39,18 +40,8 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-_OF_THE_HOST = {"docker", "docs/test_pages.py", "examples", "runtime", "trouble"}
-"""Folders and files of tests that use what a host has once: an engine's networks, cgroups."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.parallel import FileScheduling
 
-
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests one process has to run when several run them, as with ``-n 2``.
-
-    It is a file at a time otherwise, since its tests may share what they have opened.
-    """
-    for item in items:
-        folder, *inner = item.path.relative_to(item.config.rootpath / "tests").parts
-        file = "/".join((folder, *inner))
-        group = "host" if {folder, file} & _OF_THE_HOST else file
-        item.add_marker(pytest.mark.xdist_group(group))
+    return FileScheduling(config, log)

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tork_shell.records import open_records, prepare_folder
+from tork_shell.records import open_records, prepare_state
 from tork_shell.runtime import ShellRuntime, open_shell
 from tork_shell.settings import ShellSettings
 
@@ -106,7 +106,7 @@ async def test_what_is_swept_away_is_made_again(
 
 
 async def test_a_state_folder_that_is_swept_away_is_made_again_for_a_cgroup(state: Path) -> None:
-    prepare_folder(state)
+    prepare_state(state)
     with open_records(state, 5) as records:
         shutil.rmtree(state)
         records.note_cgroups(Path("/"))
@@ -114,7 +114,7 @@ async def test_a_state_folder_that_is_swept_away_is_made_again_for_a_cgroup(stat
 
 
 async def test_a_state_folder_that_is_somebody_elses_now_is_not_used(state: Path) -> None:
-    prepare_folder(state)
+    prepare_state(state)
     with open_records(state, 5) as records:
         shutil.rmtree(state)
         state.mkdir()
