@@ -23,7 +23,7 @@ LABEL_NODE = "tork.node"
 _LONGEST_VARIABLE = 128 * 1024 - 1
 """Bytes of one ``NAME=value`` that Linux takes (MAX_ARG_STRLEN, with pages of 4 KiB)."""
 
-_FEWEST_NANO_CPUS = 0.01
+_FEWEST_CPUS = 0.01
 """Of fewer the kernel takes no share of the engine's own period, which would be under 1 ms."""
 _LONGEST_PERIOD = 1_000_000
 """Microseconds. A thousandth of it is the smallest share there is."""
@@ -134,6 +134,6 @@ def limits_of(limits: LimitsSpec | None) -> dict[str, int]:
 
 
 def _cpus(cpus: float) -> dict[str, int]:
-    if cpus < _FEWEST_NANO_CPUS:
+    if cpus < _FEWEST_CPUS:
         return {"CpuPeriod": _LONGEST_PERIOD, "CpuQuota": round(cpus * _LONGEST_PERIOD)}
     return {"NanoCpus": round(cpus * 10**9)}
