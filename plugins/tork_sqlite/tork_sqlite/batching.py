@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -40,7 +41,7 @@ class Operation:
         self.error: Exception | None = None
 
 
-class BatchingThread:
+class BatchingThread(ABC):
     """Runs operations on a connection of its own, in their order."""
 
     most = QUEUED
@@ -76,9 +77,9 @@ class BatchingThread:
 
     # -- in the thread
 
+    @abstractmethod
     def carry_out(self, batch: list[Operation]) -> None:
         """Do what a batch asks for, and leave value or error with each operation."""
-        raise NotImplementedError
 
     def _work(self) -> None:
         going = True
