@@ -19,6 +19,7 @@ import msgspec.inspect
 from tork_core.model.nodes import Kind, Mapping, Node, Scalar, Sequence, describe
 from tork_core.model.problems import MAX_PROBLEMS, Path, Problem, quoted
 from tork_core.model.spec import JobSpec, TaskSpec
+from tork_core.model.units import CPUS, DURATIONS
 
 # Far beyond any count a job has, and what a 64-bit column takes.
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
@@ -198,11 +199,11 @@ class _StructShape:
 _TEXT = _Text()
 
 _EXAMPLES = {
-    "cpus": ".5 or 2",
+    "cpus": CPUS,
     "memory": "10m or 2g",
-    "timeout": "300ms, 45m or 1h30m",
-    "initialDelay": "300ms, 45m or 1h30m",
-    "after": "300ms, 45m or 1h30m",
+    "timeout": DURATIONS,
+    "initialDelay": DURATIONS,
+    "after": DURATIONS,
     "limit": "3",
     "priority": "5",
 }

@@ -10,6 +10,10 @@ from decimal import Decimal
 
 from tork_core.model.problems import quoted
 
+DURATIONS = "300ms, 45m or 1h30m"
+CPUS = ".5 or 2"
+"""Examples for those who wrote something else."""
+
 _NUMBER = r"(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})"
 _PART = re.compile(rf"({_NUMBER})(ms|us|µs|μs|ns|h|m|s)")
 _DURATION = re.compile(rf"(?:{_NUMBER}(?:ms|us|µs|μs|ns|h|m|s))+")
@@ -42,7 +46,7 @@ def parse_duration(text: str) -> float:
     Raises ValueError for anything else, and for a duration of zero.
     """
     if len(text) > _LONGEST_TEXT or _DURATION.fullmatch(text) is None:
-        raise ValueError(f"{quoted(text)} is not a duration; write one such as 300ms, 45m or 1h30m")
+        raise ValueError(f"{quoted(text)} is not a duration; write one such as {DURATIONS}")
     seconds = float(sum(Decimal(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
     if not 0 < seconds < _LONGEST:
         limit = "longer than zero" if seconds == 0 else "shorter than 292 years"
@@ -73,11 +77,11 @@ def parse_cpus(text: str) -> float:
     Raises ValueError for anything else, and for less than a thousandth.
     """
     if _CPUS.fullmatch(text) is None:
-        raise ValueError(f"{quoted(text)} is not a number of CPUs; write one such as .5 or 2")
+        raise ValueError(f"{quoted(text)} is not a number of CPUs; write one such as {CPUS}")
     cpus = float(text)
     if not _FEWEST_CPUS <= cpus <= _MOST_CPUS:
         limit = f"of at least {_FEWEST_CPUS}" if cpus < 1 else f"of at most {_MOST_CPUS}"
         raise ValueError(
-            f"{quoted(text)} is no useful number of CPUs; write one {limit}, such as .5 or 2"
+            f"{quoted(text)} is no useful number of CPUs; write one {limit}, such as {CPUS}"
         )
     return cpus
